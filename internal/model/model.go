@@ -1,0 +1,179 @@
+// Package model holds the words that every part of PatchLAB shares: jobs,
+// tasks, sounds, assets, who is calling, and the one error type. It knows no
+// database, no HTTP and no Redis.
+package model
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchlab/engine/patch"
+)
+
+// State is the state of a job, a task or a sound.
+type State string
+
+// The states. Succeeded, failed and cancelled are final.
+const (
+	Queued    State = "queued"
+	Running   State = "running"
+	Succeeded State = "succeeded"
+	Failed    State = "failed"
+	Cancelled State = "cancelled"
+)
+
+// Final reports whether nothing can change any more.
+func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cancelled }
+
+// JobKind says what a job was asked to do.
+type JobKind string
+
+// JobGenerate renders the takes of one prompt.
+const JobGenerate JobKind = "generate"
+
+// TaskKind says what a task does.
+type TaskKind string
+
+// TaskRender renders one sound.
+const TaskRender TaskKind = "render"
+
+// Lane is one of the two queues of the farm.
+type Lane string
+
+// The lanes. Slots are reserved for the interactive one.
+const (
+	Interactive Lane = "interactive"
+	Bulk        Lane = "bulk"
+)
+
+// Lanes returns every lane, the most urgent first.
+func Lanes() []Lane { return []Lane{Interactive, Bulk} }
+
+// Caller is who makes a request: a user, or an anonymous visitor known by the
+// SHA-256 (hex) of a random cookie. Exactly one of the two is set.
+type Caller struct {
+	UserID  *uuid.UUID
+	AnonKey string
+}
+
+// Owner returns the caller as one string, the key of fair shares, idempotency
+// keys and rate limits: "user:<uuid>" or "anon:<hex>".
+func (c Caller) Owner() string {
+	if c.UserID != nil {
+		return "user:" + c.UserID.String()
+	}
+	return "anon:" + c.AnonKey
+}
+
+// Ticket is a hint on the queue that a task is waiting. It is never the record:
+// the row in tasks is. Attempt is a fence: a claim compares it with the row.
+type Ticket struct {
+	TaskID  uuid.UUID `json:"task_id"`
+	Attempt int       `json:"attempt"`
+	Kind    TaskKind  `json:"kind"`
+	Lane    Lane      `json:"lane"`
+}
+
+// Job is one accepted request with its sounds.
+type Job struct {
+	ID          uuid.UUID
+	Owner       Caller
+	Kind        JobKind
+	State       State
+	Lane        Lane
+	Version     int64 // raised by every transaction that changes the job; the event id
+	Remaining   int   // tasks that are not final
+	FailedCount int
+	Error       *Failure
+	RetryOf     *uuid.UUID
+	Attempts    int // the highest attempt of its tasks
+	CreatedAt   time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
+
+	Sounds []Sound // in order of position
+
+	QueuePosition *int           // number of tasks that run before this job's first waiting one; nil when none waits
+	ETA           *time.Duration // honest estimate until the job ends; nil when unknown or final
+}
+
+// Sound is one entry of a library.
+type Sound struct {
+	ID          uuid.UUID
+	Owner       Caller
+	JobID       uuid.UUID
+	TaskID      uuid.UUID
+	Position    int // 0-based place among the takes of its job
+	ParentID    *uuid.UUID
+	Prompt      string
+	Name        string
+	State       State
+	Patch       patch.Patch
+	Format      string          // "wav"
+	Explanation json.RawMessage // the interpretation, as package prompt encodes it
+	Asset       *Asset          // nil until rendered
+	Error       *Failure
+	CreatedAt   time.Time
+	FinishedAt  *time.Time
+	ExpiresAt   *time.Time
+}
+
+// Asset is a stored blob, found by the digest of its recipe.
+type Asset struct {
+	ID         uuid.UUID
+	Digest     string // hex SHA-256 of the canonical recipe
+	Format     string // "wav"
+	Key        string // where the blob is, see package storage
+	Size       int64  // bytes
+	ETag       string // hex SHA-256 of the bytes
+	Engine     string // engine version that rendered it
+	Encoder    string // encoder version that wrote it
+	Frames     int64
+	SampleRate int // Hz
+	Channels   int
+	Peaks      Peaks
+	CreatedAt  time.Time
+}
+
+// Peaks is the overview of a waveform: for each of at most PeakBuckets equal
+// stretches of time the lowest and the highest sample over all channels,
+// interleaved (min, max, min, max, …), scaled so that ±127 is full scale.
+type Peaks []int8
+
+// PeakBuckets is the number of stretches in the overview of a whole sound.
+const PeakBuckets = 512
+
+// Failure is why a task, a sound or a job failed, in words for its owner.
+type Failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Progress is how far one attempt at a task has come. It orders by
+// (TaskID, Attempt, Frames), is fleeting, and may be lost.
+type Progress struct {
+	JobID   uuid.UUID `json:"job_id"`
+	SoundID uuid.UUID `json:"sound_id"`
+	TaskID  uuid.UUID `json:"task_id"`
+	Attempt int       `json:"attempt"`
+	Stage   string    `json:"stage"`   // "rendering", "encoding", "storing"
+	Percent float64   `json:"percent"` // 0..100
+	Frames  int64     `json:"frames"`  // rendered so far
+	Total   int64     `json:"total"`   // frames in all
+	Peaks   []int     `json:"peaks"`   // so far, as in Peaks; cumulative from the start of the sound
+}
+
+// AudioChunk is a stretch of preview PCM of one attempt: 16-bit mono at
+// PreviewRate, never stored.
+type AudioChunk struct {
+	JobID   uuid.UUID
+	SoundID uuid.UUID
+	Attempt int
+	Offset  int64 // in samples at PreviewRate
+	PCM     []int16
+}
+
+// PreviewRate is the sample rate of preview PCM in Hz.
+const PreviewRate = 24000
