@@ -1,0 +1,5 @@
+// Package db opens the database.
+package db
+
+// DB is the database.
+type DB struct{}
