@@ -1,5 +1,242 @@
-// Package db opens the database.
+// Package db opens the database, SQLite or PostgreSQL, and is the only place that
+// knows which of the two it is. Queries are constants with `?` for parameters,
+// written once for both.
+//
+// Reads go through Reader, which cannot write; writes go through InTx, and only
+// package service calls it.
 package db
 
-// DB is the database.
-type DB struct{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	_ "github.com/lib/pq"  // the driver "postgres"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// Dialect is the kind of database.
+type Dialect string
+
+// The dialects.
+const (
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
+)
+
+// Config says where the database is.
+type Config struct {
+	// URL of a PostgreSQL database, postgres://…?sslmode=…; sslmode must be given,
+	// for the driver's own default differs from libpq's. Empty: SQLite at Path.
+	URL string
+	// Path of the SQLite file.
+	Path string
+	// MaxConns bounds the connections of the pool of each side; 0 = 4 per CPU for
+	// PostgreSQL, and 2 per CPU, at least 4, for the readers of SQLite.
+	MaxConns int
+	// Jitter draws a wait in [0, most) before a transaction is tried again; nil =
+	// the runtime's random numbers.
+	Jitter func(most time.Duration) time.Duration
+}
+
+// DB is an open database.
+type DB struct {
+	dialect Dialect
+	dsn     string // for writing
+	path    string // of the SQLite file
+	write   *sqlx.DB
+	reader  *Reader
+	jitter  func(time.Duration) time.Duration
+	bound   *bindings
+}
+
+// Open connects to the database; it does not migrate it.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	d := &DB{jitter: cfg.Jitter, bound: &bindings{}}
+	if d.jitter == nil {
+		d.jitter = func(most time.Duration) time.Duration { return rand.N(most) } //nolint:gosec // spreads retries, guards nothing
+	}
+	var err error
+	if cfg.URL != "" {
+		err = d.openPostgres(ctx, cfg)
+	} else {
+		err = d.openSQLite(ctx, cfg)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// sqliteOptions hold for every connection to SQLite.
+//
+//   - journal_mode=WAL: readers do not wait for the writer.
+//   - synchronous=FULL: a commit has reached the disk before it returns. NORMAL
+//     would survive kill -9 too, but not a power cut, and an accepted job must.
+//   - _txlock=immediate: a transaction that reads and then writes takes the write
+//     lock at once, and so cannot fail half-way because another wrote meanwhile.
+//   - _time_format=sqlite, _timezone=UTC: times are text of one time zone, and
+//     order as text as they do as times.
+func sqliteOptions() url.Values {
+	return url.Values{
+		"_pragma":      {"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(FULL)"},
+		"_txlock":      {"immediate"},
+		"_time_format": {"sqlite"},
+		"_timezone":    {"UTC"},
+	}
+}
+
+func (d *DB) openSQLite(ctx context.Context, cfg Config) error {
+	if cfg.Path == "" {
+		return errors.New("open database: neither a URL nor a path")
+	}
+	abs, err := filepath.Abs(cfg.Path)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	d.dialect, d.path = SQLite, abs
+	file := url.URL{Scheme: "file", Path: abs}
+	options := sqliteOptions()
+	file.RawQuery = options.Encode()
+	d.dsn = file.String()
+	if d.write, err = connect(ctx, "sqlite", d.dsn); err != nil {
+		return fmt.Errorf("open %s: %w", abs, err)
+	}
+	// One writer: SQLite has one write lock, and waiting for it in line is faster
+	// and fairer than polling for it.
+	d.write.SetMaxOpenConns(1)
+	d.write.SetMaxIdleConns(1)
+
+	options.Set("mode", "ro")
+	options["_pragma"] = []string{"busy_timeout(5000)", "query_only(1)"}
+	options.Del("_txlock")
+	file.RawQuery = options.Encode()
+	read, err := connect(ctx, "sqlite", file.String())
+	if err != nil {
+		return fmt.Errorf("open %s for reading: %w", abs, err)
+	}
+	setPool(read, cfg.MaxConns, max(4, 2*runtime.GOMAXPROCS(0)))
+	d.reader = &Reader{db: read, q: d.queries(read)}
+	return nil
+}
+
+func (d *DB) openPostgres(ctx context.Context, cfg Config) error {
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		// The cause holds the URL and so the password.
+		return errors.New("open database: the URL cannot be parsed")
+	}
+	query := u.Query()
+	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return fmt.Errorf("open database: the scheme is %q, not postgres", u.Scheme)
+	}
+	modes := []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+	if !slices.Contains(modes, query.Get("sslmode")) {
+		return fmt.Errorf("open database: the URL must say sslmode=, one of %s", strings.Join(modes, ", "))
+	}
+	d.dialect = Postgres
+	query.Set("timezone", "UTC")
+	u.RawQuery = query.Encode()
+	d.dsn = u.String()
+	if d.write, err = connect(ctx, "postgres", d.dsn); err != nil {
+		return fmt.Errorf("open database at %s: %w", u.Host, err)
+	}
+	conns := 4 * runtime.GOMAXPROCS(0)
+	setPool(d.write, cfg.MaxConns, conns)
+
+	query.Set("default_transaction_read_only", "on")
+	u.RawQuery = query.Encode()
+	read, err := connect(ctx, "postgres", u.String())
+	if err != nil {
+		return fmt.Errorf("open database at %s for reading: %w", u.Host, err)
+	}
+	setPool(read, cfg.MaxConns, conns)
+	d.reader = &Reader{db: read, q: d.queries(read)}
+	return nil
+}
+
+func connect(ctx context.Context, driver, dsn string) (*sqlx.DB, error) {
+	x, err := sqlx.Open(driver, dsn)
+	if err != nil {
+		return nil, fmt.Errorf("configure: %w", err)
+	}
+	if err := x.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect: %w", err), x.Close())
+	}
+	return x, nil
+}
+
+func setPool(x *sqlx.DB, conns, normally int) {
+	if conns <= 0 {
+		conns = normally
+	}
+	x.SetMaxOpenConns(conns)
+	x.SetMaxIdleConns(conns)
+	x.SetConnMaxIdleTime(5 * time.Minute)
+}
+
+// Dialect returns the kind of database.
+func (d *DB) Dialect() Dialect { return d.dialect }
+
+// Reader returns the side that can only read.
+func (d *DB) Reader() *Reader { return d.reader }
+
+// Ping checks both sides.
+func (d *DB) Ping(ctx context.Context) error {
+	if err := d.write.PingContext(ctx); err != nil {
+		return fmt.Errorf("ping the database: %w", err)
+	}
+	if err := d.reader.db.PingContext(ctx); err != nil {
+		return fmt.Errorf("ping the database's readers: %w", err)
+	}
+	return nil
+}
+
+// Close closes all connections.
+func (d *DB) Close() error {
+	var errs []error
+	if d.reader != nil {
+		errs = append(errs, d.reader.db.Close())
+	}
+	if d.write != nil {
+		errs = append(errs, d.write.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+func (d *DB) queries(x sqlx.ExtContext) queries {
+	return queries{x: x, dialect: d.dialect, bound: d.bound}
+}
+
+// bindings keeps each query in the words of the dialect.
+type bindings struct{ m sync.Map } // constant → string
+
+func (b *bindings) get(dialect Dialect, q constant) string {
+	if s, ok := b.m.Load(q); ok {
+		return s.(string)
+	}
+	s := bind(dialect, string(q))
+	b.m.Store(q, s)
+	return s
+}
+
+// bind puts a query into the words of a dialect. SQLite has no row locks and
+// needs none: its transactions here are immediate, one at a time.
+func bind(dialect Dialect, q string) string {
+	if dialect == Postgres {
+		return sqlx.Rebind(sqlx.DOLLAR, q)
+	}
+	return strings.NewReplacer(" FOR UPDATE SKIP LOCKED", "", " FOR UPDATE", "").Replace(q)
+}

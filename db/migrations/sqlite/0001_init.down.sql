@@ -1,0 +1,11 @@
+DROP TABLE fair_shares;
+DROP TABLE lanes;
+DROP TABLE idempotency_keys;
+DROP TABLE workers;
+DROP TABLE tasks;
+DROP TABLE sounds;
+DROP TABLE jobs;
+DROP TABLE blob_trash;
+DROP TABLE assets;
+DROP TABLE users;
+DROP TABLE migrations_done;

@@ -1,0 +1,106 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// constant is the type of a query. Being unexported, it can be given from other
+// packages only as a constant: SQL that was put together from strings at run time
+// does not compile.
+type constant string
+
+// ErrNoRows is returned by Get where nothing was found.
+var ErrNoRows = sql.ErrNoRows
+
+// Queryer reads, inside a transaction or out of it.
+type Queryer interface {
+	// Get scans one row into dest, a pointer to a struct or a value; ErrNoRows.
+	Get(ctx context.Context, dest any, query constant, args ...any) error
+	// Select scans all rows into dest, a pointer to a slice. One argument that is a
+	// slice of ids or strings stands for a list, in `IN (?)`; it must not be empty.
+	Select(ctx context.Context, dest any, query constant, args ...any) error
+}
+
+type queries struct {
+	x       sqlx.ExtContext
+	dialect Dialect
+	bound   *bindings
+}
+
+func (q queries) Get(ctx context.Context, dest any, query constant, args ...any) error {
+	s, args, err := q.prepare(query, args)
+	if err != nil {
+		return err
+	}
+	if err := sqlx.GetContext(ctx, q.x, dest, s, args...); err != nil {
+		return fmt.Errorf("query %s: %w", head(query), err)
+	}
+	return nil
+}
+
+func (q queries) Select(ctx context.Context, dest any, query constant, args ...any) error {
+	s, args, err := q.prepare(query, args)
+	if err != nil {
+		return err
+	}
+	if err := sqlx.SelectContext(ctx, q.x, dest, s, args...); err != nil {
+		return fmt.Errorf("query %s: %w", head(query), err)
+	}
+	return nil
+}
+
+// prepare binds a query. The only thing that varies at run time is the number of
+// question marks of a list.
+func (q queries) prepare(query constant, args []any) (string, []any, error) {
+	if !hasList(args) {
+		return q.bound.get(q.dialect, query), args, nil
+	}
+	s, args, err := sqlx.In(string(query), args...)
+	if err != nil {
+		return "", nil, fmt.Errorf("query %s: %w", head(query), err)
+	}
+	return bind(q.dialect, s), args, nil
+}
+
+// head is the start of a query, for errors.
+func head(query constant) string {
+	words := strings.Fields(string(query))
+	return strings.Join(words[:min(len(words), 6)], " ")
+}
+
+// Reader is the side of the database that cannot write: its connections refuse it.
+type Reader struct {
+	db *sqlx.DB
+	q  queries
+}
+
+// Get implements Queryer.
+func (r *Reader) Get(ctx context.Context, dest any, query constant, args ...any) error {
+	return r.q.Get(ctx, dest, query, args...)
+}
+
+// Select implements Queryer.
+func (r *Reader) Select(ctx context.Context, dest any, query constant, args ...any) error {
+	return r.q.Select(ctx, dest, query, args...)
+}
+
+// View runs fn on one snapshot: what its queries see belongs together.
+func (r *Reader) View(ctx context.Context, fn func(Queryer) error) (err error) {
+	tx, err := r.db.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+	if err != nil {
+		return fmt.Errorf("begin to read: %w", err)
+	}
+	defer func() {
+		// Nothing was written, so ending by rollback loses nothing.
+		if end := tx.Rollback(); end != nil && err == nil && !errors.Is(end, sql.ErrTxDone) {
+			err = fmt.Errorf("end reading: %w", end)
+		}
+	}()
+	return fn(queries{x: tx, dialect: r.q.dialect, bound: r.q.bound})
+}

@@ -1,0 +1,130 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Tx is a transaction that may write.
+type Tx struct{ queries }
+
+// Exec runs a statement and returns the number of rows that it changed.
+func (t *Tx) Exec(ctx context.Context, query constant, args ...any) (int64, error) {
+	s, args, err := t.prepare(query, args)
+	if err != nil {
+		return 0, err
+	}
+	res, err := t.x.ExecContext(ctx, s, args...)
+	if err != nil {
+		return 0, fmt.Errorf("exec %s: %w", head(query), err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("exec %s: count rows: %w", head(query), err)
+	}
+	return n, nil
+}
+
+// Bounds of the tries of one transaction.
+const (
+	maxTries  = 10
+	firstWait = 5 * time.Millisecond
+	maxWait   = 250 * time.Millisecond
+)
+
+// InTx runs fn in one transaction: committed when fn returns nil, rolled back when
+// it returns an error or panics. It is run again where the database asks for that
+// (a serialization failure, a deadlock, a busy SQLite), so fn must not leave traces
+// outside of the transaction that a second run would double, and must not call
+// InTx. The isolation is read committed with row locks on PostgreSQL; SQLite's
+// transactions follow one another.
+func (d *DB) InTx(ctx context.Context, fn func(*Tx) error) error {
+	wait := firstWait
+	for try := 1; ; try++ {
+		err := d.once(ctx, fn)
+		if err == nil || try == maxTries || !again(err) {
+			return err
+		}
+		timer := time.NewTimer(wait/2 + d.jitter(wait/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return errors.Join(err, ctx.Err())
+		}
+		wait = min(2*wait, maxWait)
+	}
+}
+
+func (d *DB) once(ctx context.Context, fn func(*Tx) error) (err error) {
+	tx, err := d.write.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if !done { // an error or a panic
+			err = errors.Join(err, rollback(tx))
+		}
+	}()
+	if err := fn(&Tx{queries: d.queries(tx)}); err != nil {
+		return err
+	}
+	done = true
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// rollback undoes a transaction. That of a cancelled context is undone already.
+func rollback(tx *sqlx.Tx) error {
+	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return fmt.Errorf("roll back: %w", err)
+	}
+	return nil
+}
+
+// again reports whether the database says that the same transaction may succeed
+// when it is run once more.
+func again(err error) bool {
+	var p *pq.Error
+	if errors.As(err, &p) {
+		return p.Code == "40001" || p.Code == "40P01" // serialization_failure, deadlock_detected
+	}
+	var s *sqlite.Error
+	if errors.As(err, &s) {
+		return s.Code()&0xff == sqlite3.SQLITE_BUSY || s.Code()&0xff == sqlite3.SQLITE_LOCKED
+	}
+	return false
+}
+
+// IsForeignKey reports whether err is a refusal by a foreign key.
+func IsForeignKey(err error) bool {
+	var p *pq.Error
+	if errors.As(err, &p) {
+		return p.Code == "23503" // foreign_key_violation
+	}
+	var s *sqlite.Error
+	return errors.As(err, &s) && (s.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY || s.Code() == sqlite3.SQLITE_CONSTRAINT_TRIGGER)
+}
+
+// hasList reports whether an argument stands for a list.
+func hasList(args []any) bool {
+	for _, a := range args {
+		switch a.(type) {
+		case []uuid.UUID, []string:
+			return true
+		}
+	}
+	return false
+}
