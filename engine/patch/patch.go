@@ -44,7 +44,7 @@ type Layer struct {
 	AmpEnv Envelope `json:"amp_env"`
 	LFO1   LFO      `json:"lfo1"`
 	LFO2   LFO      `json:"lfo2"`
-	Mods   []Mod    `json:"mods"`
+	Mods   Mods     `json:"mods"`
 
 	Gate  float64 `json:"gate"`  // s, how long the note is held where output.duration is 0
 	Delay float64 `json:"delay"` // s, silence before the layer starts

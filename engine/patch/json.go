@@ -1,0 +1,326 @@
+package patch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxJSON is the size in bytes of the largest patch that Decode reads.
+const MaxJSON = 64 << 10
+
+// Decode reads a patch from JSON, strictly: an unknown field, a repeated one, a
+// wrong type or a value out of range is refused, all of them at once in a
+// *ValidationError. Absent fields take their defaults.
+func Decode(data []byte) (Patch, error) {
+	tree, err := parse(data)
+	if err != nil {
+		return Patch{}, err
+	}
+	p := Default()
+	var bad faults
+	fill(reflect.ValueOf(&p).Elem(), tree, "", &bad)
+	if err := bad.err(); err != nil {
+		return Patch{}, err
+	}
+	if err := p.Validate(); err != nil {
+		return Patch{}, err
+	}
+	return p, nil
+}
+
+// Set changes the parameter at a path such as "layers.0.filter.cutoff" to a JSON
+// value. It returns a *ValidationError, and leaves the patch alone, where the
+// path or the value is wrong.
+func (p *Patch) Set(path string, value json.RawMessage) error {
+	var bad faults
+	tree, err := parse(value)
+	if err != nil {
+		bad.add(path, "must be a JSON number or text")
+		return bad.err()
+	}
+	v, ok := find(reflect.ValueOf(p).Elem(), strings.Split(path, "."))
+	if !ok {
+		bad.add(path, "is no parameter of this patch; see the parameter table")
+		return bad.err()
+	}
+	fill(v, tree, path, &bad)
+	return bad.err()
+}
+
+// find returns the leaf at a path.
+func find(v reflect.Value, path []string) (reflect.Value, bool) {
+	if len(path) == 0 {
+		return v, v.Kind() != reflect.Struct && v.Kind() != reflect.Slice
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if jsonName(v.Type().Field(i)) == path[0] {
+				return find(v.Field(i), path[1:])
+			}
+		}
+	case reflect.Slice:
+		i, err := strconv.Atoi(path[0])
+		if err == nil && i >= 0 && i < v.Len() && strconv.Itoa(i) == path[0] {
+			return find(v.Index(i), path[1:])
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// fill sets a value from a parsed tree and notes what does not fit.
+func fill(v reflect.Value, tree any, path string, bad *faults) {
+	switch v.Kind() {
+	case reflect.Struct:
+		fillStruct(v, tree, path, bad)
+	case reflect.Slice:
+		fillSlice(v, tree, path, bad)
+	default:
+		fillLeaf(v, tree, path, bad)
+	}
+}
+
+func fillStruct(v reflect.Value, tree any, path string, bad *faults) {
+	members, ok := tree.([]member)
+	if !ok {
+		bad.add(path, "must be an object")
+		return
+	}
+	for _, m := range members {
+		known := false
+		for i := range v.NumField() {
+			if jsonName(v.Type().Field(i)) == m.name {
+				fill(v.Field(i), m.value, join(path, m.name), bad)
+				known = true
+			}
+		}
+		if !known {
+			bad.add(join(path, fmt.Sprintf("%.60s", m.name)), "is not a field of a patch of version %d", SchemaVersion)
+		}
+	}
+}
+
+func fillSlice(v reflect.Value, tree any, path string, bad *faults) {
+	items, ok := tree.([]any)
+	if !ok {
+		bad.add(path, "must be a list")
+		return
+	}
+	most := MaxLayers
+	if v.Type().Elem() == reflect.TypeFor[Mod]() {
+		most = MaxMods
+	}
+	if len(items) > most {
+		bad.add(path, "has at most %d entries, not %d", most, len(items))
+		return
+	}
+	if len(items) == 0 {
+		v.SetZero()
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
+	for i, item := range items {
+		at := join(path, strconv.Itoa(i))
+		setDefaults(v.Index(i), at)
+		fill(v.Index(i), item, at, bad)
+	}
+}
+
+func fillLeaf(v reflect.Value, tree any, path string, bad *faults) {
+	row := rows()[starred(path)]
+	if row.Kind == Enum {
+		s, ok := tree.(string)
+		if !ok {
+			bad.add(path, "must be one of %s", strings.Join(row.Values, ", "))
+		} else if row.checkEnum(bad, path, s) {
+			v.SetString(s)
+		}
+		return
+	}
+	n, ok := tree.(json.Number)
+	if !ok {
+		bad.add(path, "must be a number")
+		return
+	}
+	x, err := n.Float64()
+	if err != nil {
+		x = math.Inf(1)
+	}
+	if row.checkNumber(bad, path, x) {
+		setNumber(v, x)
+	}
+}
+
+// Mods is the list of a layer's modulation routes.
+type Mods []Mod
+
+// MarshalJSON writes no routes as an empty list, not as null.
+func (m Mods) MarshalJSON() ([]byte, error) {
+	if len(m) == 0 {
+		return []byte("[]"), nil
+	}
+	b, err := json.Marshal([]Mod(m))
+	if err != nil {
+		return nil, fmt.Errorf("encode modulation routes: %w", err)
+	}
+	return b, nil
+}
+
+// member is one member of a JSON object; objects are kept as lists so that
+// repeated names can be told.
+type member struct {
+	name  string
+	value any
+}
+
+// maxDepth bounds the nesting of the JSON that is read; a patch needs 5.
+const maxDepth = 16
+
+// parse reads one JSON value: objects as []member, arrays as []any, numbers as
+// json.Number.
+func parse(data []byte) (any, error) {
+	var bad faults
+	if len(data) > MaxJSON {
+		bad.add("", "a patch has at most %d bytes of JSON, this one has %d", MaxJSON, len(data))
+		return nil, bad.err()
+	}
+	if !utf8.Valid(data) {
+		bad.add("", "the JSON is not valid UTF-8")
+		return nil, bad.err()
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	tree, err := parseValue(d, "", 0)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("there is more after the end of the JSON")
+		}
+	}
+	var known *ValidationError
+	if errors.As(err, &known) {
+		return nil, err
+	}
+	if err != nil {
+		bad.add("", "the JSON is broken at byte %d: %v", d.InputOffset(), err)
+		return nil, bad.err()
+	}
+	return tree, nil
+}
+
+func parseValue(d *json.Decoder, path string, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, errors.New("it is nested too deeply")
+	}
+	tok, err := d.Token()
+	if errors.Is(err, io.EOF) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, err //nolint:wrapcheck // parse says where
+	}
+	switch tok {
+	case json.Delim('{'):
+		return parseObject(d, path, depth)
+	case json.Delim('['):
+		items := []any{}
+		for d.More() {
+			item, err := parseValue(d, join(path, strconv.Itoa(len(items))), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, item)
+		}
+		_, err := d.Token()
+		return items, err //nolint:wrapcheck // parse says where
+	default:
+		return tok, nil
+	}
+}
+
+func parseObject(d *json.Decoder, path string, depth int) (any, error) {
+	members := []member{}
+	seen := make(map[string]bool)
+	for d.More() {
+		tok, err := d.Token()
+		if err != nil {
+			return nil, err //nolint:wrapcheck // parse says where
+		}
+		name, _ := tok.(string)
+		at := join(path, name)
+		if seen[name] {
+			var bad faults
+			bad.add(fmt.Sprintf("%.100s", at), "stands twice")
+			return nil, bad.err()
+		}
+		seen[name] = true
+		value, err := parseValue(d, at, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, member{name, value})
+	}
+	_, err := d.Token()
+	return members, err //nolint:wrapcheck // parse says where
+}
+
+// Canonical returns the patch as canonical JSON: the order of the table, no
+// white space, and no parameter that has its default but version and seed. Equal
+// patches give equal bytes.
+func (p Patch) Canonical() []byte {
+	b, _ := appendCanonical(nil, reflect.ValueOf(p), "")
+	return b
+}
+
+// appendCanonical appends a value, and reports false where all of it is default.
+func appendCanonical(b []byte, v reflect.Value, path string) ([]byte, bool) {
+	switch v.Kind() {
+	case reflect.Struct:
+		b = append(b, '{')
+		some := false
+		for i := range v.NumField() {
+			name := jsonName(v.Type().Field(i))
+			mark := len(b)
+			if some {
+				b = append(b, ',')
+			}
+			b = strconv.AppendQuote(b, name)
+			b = append(b, ':')
+			var kept bool
+			if b, kept = appendCanonical(b, v.Field(i), join(path, name)); kept {
+				some = true
+			} else {
+				b = b[:mark]
+			}
+		}
+		return append(b, '}'), some
+	case reflect.Slice:
+		b = append(b, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b, _ = appendCanonical(b, v.Index(i), join(path, strconv.Itoa(i)))
+		}
+		return append(b, ']'), v.Len() > 0
+	default:
+		return appendLeaf(b, v, path)
+	}
+}
+
+func appendLeaf(b []byte, v reflect.Value, path string) ([]byte, bool) {
+	row := rows()[starred(path)]
+	if row.Kind == Enum {
+		return strconv.AppendQuote(b, v.String()), v.String() != row.DefaultEnum
+	}
+	x := number(v)
+	always := path == "version" || path == "seed"
+	return strconv.AppendFloat(b, x, 'f', -1, 64), always || x != row.Default
+}
