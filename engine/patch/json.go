@@ -36,12 +36,17 @@ func Decode(data []byte) (Patch, error) {
 	return p, nil
 }
 
-// Set changes the parameter at a path such as "layers.0.filter.cutoff" to a JSON
-// value. It returns a *ValidationError, and leaves the patch alone, where the
-// path or the value is wrong.
-func (p *Patch) Set(path string, value json.RawMessage) error {
+// Set changes the parameter at a path such as "layers.0.filter.cutoff" to a
+// value: a number, a string, or either as json.RawMessage. It returns a
+// *ValidationError, and leaves the patch alone, where the path or the value is
+// wrong.
+func (p *Patch) Set(path string, value any) error {
 	var bad faults
-	tree, err := parse(value)
+	data, err := json.Marshal(value)
+	var tree any
+	if err == nil {
+		tree, err = parse(data)
+	}
 	if err != nil {
 		bad.add(path, "must be a JSON number or text")
 		return bad.err()
