@@ -20,6 +20,7 @@ type Subscription struct {
 
 	mu       sync.Mutex
 	started  bool                    // has its snapshot
+	job      *model.Job              // the newest view that was pushed
 	state    []Message               // never dropped; bounded by HubConfig.MaxState
 	progress map[uuid.UUID]Message   // the newest for each sound
 	order    []uuid.UUID             // sounds with progress, the longest waiting first
@@ -89,6 +90,7 @@ func (s *Subscription) take() (msg Message, ok bool, wait time.Duration, err err
 		left := s.hub.cfg.ProgressEvery - now.Sub(s.sent[id])
 		if left <= 0 {
 			msg = s.progress[id]
+			msg.Job, msg.Version = s.job, s.job.Version // state may have overtaken it
 			delete(s.progress, id)
 			s.order = append(s.order[:i], s.order[i+1:]...)
 			s.sent[id] = now
@@ -150,6 +152,7 @@ func (s *Subscription) pushState(msg Message) {
 	if s.err != nil || (!s.started && msg.Type != Snapshot) {
 		return
 	}
+	s.job = msg.Job
 	switch msg.Type {
 	case Snapshot:
 		s.started = true
@@ -198,6 +201,7 @@ func (s *Subscription) pushProgress(msg Message) {
 	if s.err != nil || !s.started {
 		return
 	}
+	s.job = msg.Job
 	id := msg.Progress[0].SoundID
 	if _, ok := s.progress[id]; !ok {
 		s.order = append(s.order, id)
