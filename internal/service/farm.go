@@ -2,23 +2,27 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
+	"patchlab/db"
+	"patchlab/db/repo"
 	"patchlab/internal/model"
 )
-
-var errSkeleton = errors.New("service: being built")
 
 // Farm accepts requests, hands tasks to workers fairly and records what became
 // of them.
 type Farm struct {
 	Deps
 	nudge chan struct{}
+
+	rateMu sync.Mutex
+	rate   float64 // µs of wall time for a µs of estimated cost, 0 = unknown
+	rateAt time.Time
 }
 
 // NewFarm makes a Farm.
@@ -26,132 +30,184 @@ func NewFarm(deps Deps) *Farm {
 	return &Farm{Deps: deps.withDefaults(), nudge: make(chan struct{}, 1)}
 }
 
-// GenerateRequest asks for the takes of one prompt. Absent fields are left to
-// the words and to the defaults of the parameter table.
-type GenerateRequest struct {
-	Prompt     string   // 1–500 characters
-	Variations int      // takes, 1–8; 0 = 1
-	Seed       *uint32  // drawn when nil
-	Duration   *float64 // s, 0.05–30
-	SampleRate *int     // Hz: 22050, 44100, 48000, 96000
-	BitDepth   *int     // 16, 24, 32
-	Channels   *int     // 1, 2
-	Overrides  map[string]json.RawMessage // patch values by path, after the words
-}
-
-// Generate accepts a request. With an idempotency key (not "") the same request
-// hash gives the job of the first call, existed = true.
-func (f *Farm) Generate(ctx context.Context, caller model.Caller, req GenerateRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error) {
-	return model.Job{}, false, errSkeleton
+// Ping checks that the database answers.
+func (f *Farm) Ping(ctx context.Context) error {
+	if err := f.DB.Ping(ctx); err != nil {
+		return fmt.Errorf("farm: %w", err)
+	}
+	return nil
 }
 
 // Job returns a job of the caller; another's is CodeNotFound.
 func (f *Farm) Job(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error) {
-	return model.Job{}, errSkeleton
+	job, err := f.JobByID(ctx, id)
+	if err != nil {
+		return model.Job{}, err
+	}
+	if !mine(caller, job.Owner) {
+		return model.Job{}, noSuchJob()
+	}
+	return job, nil
 }
 
 // JobByID returns a job whoever asks; for the hub, after ownership was checked.
 func (f *Farm) JobByID(ctx context.Context, id uuid.UUID) (model.Job, error) {
-	return model.Job{}, errSkeleton
+	rate, err := f.currentRate(ctx)
+	if err != nil {
+		return model.Job{}, err
+	}
+	var job model.Job
+	err = f.DB.Reader().View(ctx, func(q db.Queryer) error {
+		if job, err = repo.Job(ctx, q, id); err != nil {
+			return err
+		}
+		return f.place(ctx, q, &job, rate)
+	})
+	if errors.Is(err, repo.ErrNotFound) {
+		return model.Job{}, noSuchJob()
+	}
+	if err != nil {
+		return model.Job{}, fmt.Errorf("read job %s: %w", id, err)
+	}
+	return job, nil
+}
+
+func noSuchJob() error { return model.Errorf(model.CodeNotFound, "there is no such job") }
+
+// mine reports whether what belongs to owner is the caller's.
+func mine(caller, owner model.Caller) bool {
+	if caller.UserID != nil {
+		return owner.UserID != nil && *owner.UserID == *caller.UserID
+	}
+	return owner.UserID == nil && caller.AnonKey != "" && owner.AnonKey == caller.AnonKey
 }
 
 // JobVersions returns the versions of those jobs that exist.
 func (f *Farm) JobVersions(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]int64, error) {
-	return nil, errSkeleton
-}
-
-// Release hands out tickets for the tasks that are next, as many as the live
-// workers can use, and returns how many.
-func (f *Farm) Release(ctx context.Context) (int, error) { return 0, errSkeleton }
-
-// RunReleaser releases after each accept and finish of this process and every
-// Config.ReleaseEvery, until ctx ends.
-func (f *Farm) RunReleaser(ctx context.Context) {}
-
-// Sweep takes back released tasks whose ticket the queue has lost, so that the
-// next release hands them out again. It returns how many.
-func (f *Farm) Sweep(ctx context.Context) (int, error) { return 0, errSkeleton }
-
-// RequeueRunning takes back every released and running task, and forgets all
-// workers: for the boot of the all-in-one process, before its workers start.
-func (f *Farm) RequeueRunning(ctx context.Context) (int, error) { return 0, errSkeleton }
-
-// Claim is a task in the hands of a worker.
-type Claim struct {
-	Ticket model.Ticket
-	JobID  uuid.UUID
-	Cost   int64       // estimated µs of CPU
-	Sound  model.Sound // what to render
-}
-
-// Claim starts the attempt of a ticket. ok is false where the ticket is stale.
-func (f *Farm) Claim(ctx context.Context, ticket model.Ticket, workerID uuid.UUID) (claim Claim, ok bool, err error) {
-	return Claim{}, false, errSkeleton
+	versions, err := repo.JobVersions(ctx, f.DB.Reader(), ids)
+	if err != nil {
+		return nil, fmt.Errorf("read job versions: %w", err)
+	}
+	return versions, nil
 }
 
 // FindAsset returns the asset of a digest, nil where there is none.
 func (f *Farm) FindAsset(ctx context.Context, digest string) (*model.Asset, error) {
-	return nil, errSkeleton
+	a, err := repo.AssetByDigest(ctx, f.DB.Reader(), digest)
+	if errors.Is(err, repo.ErrNotFound) {
+		return nil, nil //nolint:nilnil // the contract: absent is no error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find asset: %w", err)
+	}
+	return &a, nil
 }
 
-// CommitResult says what became of a rendered blob.
-type CommitResult struct {
-	Asset   model.Asset // the one that the sound has now
-	Adopted bool        // another's blob of the same digest had won: delete your own
+// place fills in where a job stands in the queue and when it should end.
+//
+// The estimate is that of a list scheduler: what is left of the running tasks and
+// all queued work up to the job's last task, spread over the slots, at the rate
+// measured on the last renders; and never less than the job's own longest task.
+func (f *Farm) place(ctx context.Context, q db.Queryer, job *model.Job, rate float64) error {
+	if job.State.Final() {
+		return nil
+	}
+	tasks, err := repo.Unfinished(ctx, q, job.ID)
+	if err != nil {
+		return err
+	}
+	now := f.now()
+	var last *repo.Waiting
+	var longest float64 // µs
+	for i, t := range tasks {
+		if t.State != string(model.Queued) {
+			longest = max(longest, left(t, now, rate))
+			continue
+		}
+		longest = max(longest, rate*float64(t.Cost)+float64(t.NotBefore.Sub(now).Microseconds()))
+		if last == nil {
+			ahead, err := repo.Before(ctx, q, t.Lane, t.Tag, t.ID)
+			if err != nil {
+				return err
+			}
+			job.QueuePosition = &ahead.Tasks
+		}
+		last = &tasks[i]
+	}
+	if len(tasks) == 0 || rate == 0 {
+		return nil
+	}
+	slots, err := repo.Slots(ctx, q)
+	if err != nil || slots == 0 {
+		return err
+	}
+	var work float64 // µs
+	if last != nil {
+		ahead, err := repo.Before(ctx, q, last.Lane, last.Tag, last.ID)
+		if err != nil {
+			return err
+		}
+		work = rate * float64(ahead.Cost+last.Cost)
+		running, err := repo.Running(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, t := range running {
+			work += left(t, now, rate)
+		}
+	}
+	eta := time.Duration(max(work/float64(slots), longest) * float64(time.Microsecond))
+	job.ETA = &eta
+	return nil
 }
 
-// Commit ends an attempt well. An asset with an ID is one that FindAsset gave
-// (ErrAssetGone: it was removed meanwhile, render after all); one without is a
-// blob just stored. On ErrFenced delete your blob; on any other error leave it,
-// for the commit may have happened: the orphan sweep takes care of it.
-func (f *Farm) Commit(ctx context.Context, ticket model.Ticket, asset model.Asset) (CommitResult, error) {
-	return CommitResult{}, errSkeleton
+// left is how long a running task still needs, in µs.
+func left(t repo.Waiting, now time.Time, rate float64) float64 {
+	if t.StartedAt == nil {
+		return rate * float64(t.Cost)
+	}
+	return max(0, rate*float64(t.Cost)-float64(now.Sub(*t.StartedAt).Microseconds()))
 }
 
-// Fail ends an attempt badly: a retryable failure waits and tries again, up to
-// Config.MaxAttempts, any other is final. ErrFenced where the attempt is stale.
-func (f *Farm) Fail(ctx context.Context, ticket model.Ticket, failure *model.Failure, retryable bool) error {
-	return errSkeleton
+const (
+	rateTasks   = 50              // finished tasks that the rate is measured on
+	rateRefresh = 2 * time.Second // how long a measured rate is used
+)
+
+// currentRate is repo.Rate, read again every rateRefresh: every view of a job
+// wants it, and it changes slowly.
+func (f *Farm) currentRate(ctx context.Context) (float64, error) {
+	f.rateMu.Lock()
+	defer f.rateMu.Unlock()
+	now := f.Clock.Now()
+	if age := now.Sub(f.rateAt); !f.rateAt.IsZero() && age >= 0 && age < rateRefresh {
+		return f.rate, nil
+	}
+	rate, err := repo.Rate(ctx, f.DB.Reader(), rateTasks)
+	if err != nil {
+		return 0, fmt.Errorf("read the render rate: %w", err)
+	}
+	f.rate, f.rateAt = rate, now
+	return rate, nil
 }
 
-// HandBack gives up an attempt without a charge, as at a shutdown.
-func (f *Farm) HandBack(ctx context.Context, ticket model.Ticket) error { return errSkeleton }
-
-// Worker describes a worker process.
-type Worker struct {
-	ID      uuid.UUID
-	Host    string
-	Version string
-	Slots   int // renders at a time
+// wake makes the releaser of this process look now.
+func (f *Farm) wake() {
+	select {
+	case f.nudge <- struct{}{}:
+	default: // it is awake already
+	}
 }
 
-// RegisterWorker makes a worker known; its slots count from now on.
-func (f *Farm) RegisterWorker(ctx context.Context, w Worker) error { return errSkeleton }
-
-// Beat shows that a worker lives; every 2 s. ErrWorkerGone: stop all tasks and
-// register under a new id.
-func (f *Farm) Beat(ctx context.Context, workerID uuid.UUID) error { return errSkeleton }
-
-// RetireWorker forgets a worker that stops, and takes back what it still had.
-func (f *Farm) RetireWorker(ctx context.Context, workerID uuid.UUID) error { return errSkeleton }
-
-// BeatWatch remembers which beats a janitor has seen, and for how long. Each
-// janitor has its own. The zero value is ready.
-type BeatWatch struct {
-	mu   sync.Mutex
-	seen map[uuid.UUID]seenBeat
-	last time.Time
+// publish tells watchers of a new version. What is lost is found by the hub's own
+// reading, so a failure is only logged; and since a worker waits here, it is short.
+func (f *Farm) publish(ctx context.Context, jobID uuid.UUID, version int64) {
+	if f.Publisher == nil || version == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.Config.PublishTimeout)
+	defer cancel()
+	if err := f.Publisher.JobChanged(ctx, jobID, version); err != nil {
+		f.Log.WarnContext(ctx, "job change not published; watchers will see it at their next look", "job", jobID, "version", version, "error", err)
+	}
 }
-
-type seenBeat struct {
-	beat  int64
-	since time.Time
-}
-
-// ReapDead looks at all beats (call it every second or two) and takes back the
-// tasks of the workers whose beat stood still for Config.DeadAfter by the clock
-// of this process. It returns the number of workers given up.
-func (f *Farm) ReapDead(ctx context.Context, watch *BeatWatch) (int, error) { return 0, errSkeleton }
-
-// Ping checks that the database can be written.
-func (f *Farm) Ping(ctx context.Context) error { return errSkeleton }

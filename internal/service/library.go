@@ -2,11 +2,20 @@ package service
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
+	"patchlab/db/repo"
 	"patchlab/internal/model"
 )
+
+// MaxPage is the largest page of a list.
+const MaxPage = 100
 
 // Library shows callers the sounds that are theirs.
 type Library struct{ Deps }
@@ -15,19 +24,87 @@ type Library struct{ Deps }
 func NewLibrary(deps Deps) *Library { return &Library{Deps: deps.withDefaults()} }
 
 // Sounds returns a page of the caller's sounds, the newest first. cursor is ""
-// or the next of the page before; limit is 1–100; next is "" at the end.
+// or the next of the page before; limit is 1–100; next is "" at the end. Pages
+// stay steady while sounds are added.
 func (l *Library) Sounds(ctx context.Context, caller model.Caller, cursor string, limit int) (items []model.Sound, next string, err error) {
-	return nil, "", errSkeleton
+	var faults []model.FieldError
+	if limit < 1 || limit > MaxPage {
+		faults = append(faults, model.FieldError{Field: "limit", Message: fmt.Sprintf("must be 1 to %d", MaxPage)})
+	}
+	after, ok := decodeCursor(cursor)
+	if !ok {
+		faults = append(faults, model.FieldError{Field: "cursor", Message: "must be the next_cursor of the page before, or absent"})
+	}
+	if len(faults) > 0 {
+		return nil, "", model.Invalid(faults...)
+	}
+	// One more than asked for tells whether there is a next page.
+	items, err = repo.Sounds(ctx, l.DB.Reader(), caller, l.now(), after, limit+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("list sounds: %w", err)
+	}
+	if len(items) > limit {
+		items = items[:limit]
+		last := items[limit-1]
+		next = encodeCursor(repo.Place{CreatedAt: last.CreatedAt, ID: last.ID})
+	}
+	return items, next, nil
+}
+
+// A cursor is the time in µs and the id of the last item, in URL-safe base64.
+const cursorBytes = 8 + 16
+
+func encodeCursor(p repo.Place) string {
+	b := binary.BigEndian.AppendUint64(nil, uint64(p.CreatedAt.UnixMicro())) //nolint:gosec // the inverse of decodeCursor
+	return base64.RawURLEncoding.EncodeToString(append(b, p.ID[:]...))
+}
+
+func decodeCursor(s string) (*repo.Place, bool) {
+	if s == "" {
+		return nil, true
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(b) != cursorBytes {
+		return nil, false
+	}
+	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC() //nolint:gosec // the inverse of encodeCursor
+	if at.Year() < 1970 || at.Year() > 9999 {
+		return nil, false // no database would take it
+	}
+	return &repo.Place{CreatedAt: at, ID: uuid.UUID(b[8:])}, true
 }
 
 // Sound returns one sound of the caller; another's is CodeNotFound.
 func (l *Library) Sound(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error) {
-	return model.Sound{}, errSkeleton
+	s, err := repo.Sound(ctx, l.DB.Reader(), id)
+	if errors.Is(err, repo.ErrNotFound) || (err == nil && !mine(caller, s.Owner)) {
+		return model.Sound{}, model.Errorf(model.CodeNotFound, "there is no such sound")
+	}
+	if err != nil {
+		return model.Sound{}, fmt.Errorf("read sound %s: %w", id, err)
+	}
+	return s, nil
 }
 
 // Rendered returns a sound of the caller that has its Asset, for download and
 // waveform: CodeNotReady while it is not finished (and where it failed),
 // CodeGone when it has expired.
 func (l *Library) Rendered(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error) {
-	return model.Sound{}, errSkeleton
+	s, err := l.Sound(ctx, caller, id)
+	if err != nil {
+		return model.Sound{}, err
+	}
+	switch {
+	case s.State == model.Failed:
+		return model.Sound{}, model.Errorf(model.CodeNotReady, "this sound could not be rendered, so it has no audio")
+	case s.State == model.Cancelled:
+		return model.Sound{}, model.Errorf(model.CodeNotReady, "this sound was cancelled, so it has no audio")
+	case s.State != model.Succeeded:
+		e := model.Errorf(model.CodeNotReady, "this sound is not rendered yet")
+		e.RetryAfter = time.Second
+		return model.Sound{}, e
+	case s.Asset == nil, s.ExpiresAt != nil && !s.ExpiresAt.After(l.now()):
+		return model.Sound{}, model.Errorf(model.CodeGone, "the audio of this sound has expired")
+	}
+	return s, nil
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"patchlab/db"
 	"patchlab/engine/patch"
 	"patchlab/internal/model"
+	"patchlab/internal/prompt"
 )
 
 // Tickets is the queue as the farm needs it.
@@ -37,18 +37,19 @@ type Publisher interface {
 	JobChanged(ctx context.Context, jobID uuid.UUID, version int64) error
 }
 
-// Interpreter turns words into a patch.
+// Interpreter turns a request into a patch. take counts from 0.
 type Interpreter interface {
-	// Interpret returns a *model.Error of CodeInvalid for words that are not acceptable.
-	Interpret(ctx context.Context, text string, seed uint32) (Interpretation, error)
-	// TakeSeed returns the seed of a take; take 0 has the seed itself.
-	TakeSeed(seed uint32, take int) uint32
+	// Build returns a *model.Error of CodeInvalid that names every wrong field.
+	Build(ctx context.Context, text string, seed uint32, take int, o prompt.Overrides) (prompt.Interpretation, error)
 }
 
-// Interpretation is a patch and, as JSON (schema Explanation), what each word did.
-type Interpretation struct {
-	Patch       patch.Patch
-	Explanation json.RawMessage
+// Lexicon is the Interpreter that works offline, from the words of package prompt
+// alone.
+type Lexicon struct{}
+
+// Build implements Interpreter.
+func (Lexicon) Build(_ context.Context, text string, seed uint32, take int, o prompt.Overrides) (prompt.Interpretation, error) {
+	return prompt.Build(text, seed, take, o) //nolint:wrapcheck // its errors are the caller's to see
 }
 
 // Clock tells the time.
@@ -94,6 +95,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	def(&c.MaxJobSamples, 1<<25)
+	def(&c.MaxCost, int64(patch.MaxCost))
 	def(&c.MaxQueued, 1000)
 	def(&c.AnonymousTTL, 24*time.Hour)
 	def(&c.IdempotencyTTL, 24*time.Hour)
@@ -115,13 +117,13 @@ func def[T comparable](field *T, value T) {
 	}
 }
 
-// Deps is what the services stand on. DB is needed by all, Tickets, Publisher and
-// Interpreter by Farm alone; the rest has defaults.
+// Deps is what the services stand on. DB is needed by all, Tickets and Publisher by
+// Farm alone; the rest has defaults.
 type Deps struct {
 	DB          *db.DB
 	Tickets     Tickets
 	Publisher   Publisher
-	Interpreter Interpreter
+	Interpreter Interpreter               // default Lexicon
 	Clock       Clock                     // default SystemClock
 	NewID       func() (uuid.UUID, error) // default uuid.NewV7
 	Random      io.Reader                 // seeds and jitter; default crypto/rand; safe for concurrent use
@@ -130,6 +132,9 @@ type Deps struct {
 }
 
 func (d Deps) withDefaults() Deps {
+	if d.Interpreter == nil {
+		d.Interpreter = Lexicon{}
+	}
 	if d.Clock == nil {
 		d.Clock = SystemClock{}
 	}

@@ -1,0 +1,347 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"patchlab/db"
+	"patchlab/engine/patch"
+	"patchlab/internal/model"
+	"patchlab/internal/prompt"
+)
+
+// Bounds of a request.
+const (
+	MaxVariations = 8
+	MaxKeyLength  = 200 // characters of an idempotency key
+)
+
+// GenerateRequest asks for the takes of one prompt. Absent fields are left to
+// the words and to the defaults of the parameter table.
+type GenerateRequest struct {
+	Prompt     string                     // 1–500 characters
+	Variations int                        // takes, 1–8
+	Seed       *uint32                    // drawn when nil
+	Duration   *float64                   // s, 0.05–30
+	SampleRate *int                       // Hz: 22050, 44100, 48000, 96000
+	BitDepth   *int                       // 16, 24, 32
+	Channels   *int                       // 1, 2
+	Overrides  map[string]json.RawMessage // patch values by path, after the words
+}
+
+// take is one sound to be, with its explanation as JSON.
+type take struct {
+	patch       patch.Patch
+	explanation []byte
+	cost        int64
+}
+
+// errKeyTaken means that another request with the same idempotency key was faster.
+var errKeyTaken = errors.New("service: the idempotency key was taken meanwhile")
+
+// Generate accepts a request. With an idempotency key (not "") the same request
+// hash gives the job of the first call, existed = true. It needs the database
+// only: with the queue down the job waits.
+func (f *Farm) Generate(ctx context.Context, caller model.Caller, req GenerateRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error) {
+	takes, err := f.build(ctx, req)
+	if err != nil {
+		return model.Job{}, false, err
+	}
+	if len(idemKey) > MaxKeyLength {
+		return model.Job{}, false, model.Invalid(model.FieldError{Field: "Idempotency-Key", Message: fmt.Sprintf("is longer than %d characters", MaxKeyLength)})
+	}
+	id, existed, err := f.accept(ctx, caller, req.Prompt, takes, idemKey, requestHash)
+	if err != nil {
+		return model.Job{}, false, err
+	}
+	if !existed {
+		f.wake()
+	}
+	job, err = f.JobByID(ctx, id)
+	return job, existed, err
+}
+
+// build checks a request and interprets its takes; its error names every fault.
+func (f *Farm) build(ctx context.Context, req GenerateRequest) ([]take, error) {
+	seed, err := f.seed(req.Seed)
+	if err != nil {
+		return nil, err
+	}
+	var faults []model.FieldError
+	n := req.Variations
+	if n < 1 || n > MaxVariations {
+		faults = append(faults, model.FieldError{Field: "variations", Message: fmt.Sprintf("must be 1 to %d takes", MaxVariations)})
+		n = 1 // the rest is checked on one take
+	}
+	overrides := prompt.Overrides{
+		Duration: req.Duration, SampleRate: req.SampleRate, BitDepth: req.BitDepth, Channels: req.Channels, Patch: req.Overrides,
+	}
+	takes := make([]take, n)
+	var samples int64
+	for i := range takes {
+		in, err := f.Interpreter.Build(ctx, req.Prompt, seed, i, overrides)
+		if err != nil {
+			var invalid *model.Error
+			if errors.As(err, &invalid) && invalid.Code == model.CodeInvalid {
+				return nil, model.Invalid(append(faults, invalid.Fields...)...)
+			}
+			return nil, fmt.Errorf("interpret: %w", err)
+		}
+		explanation, err := json.Marshal(in.Explanation())
+		if err != nil {
+			return nil, fmt.Errorf("encode the explanation: %w", err)
+		}
+		takes[i] = take{patch: in.Patch, explanation: explanation, cost: max(1, in.Patch.Cost())}
+		samples += in.Patch.Samples()
+		if i == 0 && takes[0].cost > f.Config.MaxCost {
+			faults = append(faults, tooCostly(takes[0].cost, f.Config.MaxCost, req))
+		}
+	}
+	if samples > f.Config.MaxJobSamples {
+		faults = append(faults, tooManySamples(samples, f.Config.MaxJobSamples, n, takes[0].patch))
+	}
+	if len(faults) > 0 {
+		return nil, model.Invalid(faults...)
+	}
+	return takes, nil
+}
+
+func (f *Farm) seed(given *uint32) (uint32, error) {
+	if given != nil {
+		return *given, nil
+	}
+	return f.uint32()
+}
+
+// tooManySamples names the field that mends it most easily.
+func tooManySamples(samples, most int64, takes int, p patch.Patch) model.FieldError {
+	out := p.Output
+	field := "duration"
+	if takes > 1 {
+		field = "variations"
+	}
+	return model.FieldError{Field: field, Message: fmt.Sprintf(
+		"%d × %.4g s at %d Hz in %d channel(s) is %d samples, more than %d: ask for fewer takes, a shorter duration, a lower sample_rate or 1 channel",
+		takes, float64(p.Frames())/float64(out.SampleRate), out.SampleRate, out.Channels, samples, most,
+	)}
+}
+
+func tooCostly(cost, most int64, req GenerateRequest) model.FieldError {
+	field := "duration"
+	if len(req.Overrides) > 0 {
+		field = "overrides"
+	}
+	return model.FieldError{Field: field, Message: fmt.Sprintf(
+		"one take would need about %s of work, more than %s: ask for a shorter duration, a lower sample_rate, fewer layers or fewer unison voices",
+		time.Duration(cost)*time.Microsecond, time.Duration(most)*time.Microsecond,
+	)}
+}
+
+// accept writes a job with its sounds and tasks in one transaction.
+func (f *Farm) accept(ctx context.Context, caller model.Caller, words string, takes []take, idemKey string, hash []byte) (id uuid.UUID, existed bool, err error) {
+	for {
+		err = f.DB.InTx(ctx, func(tx *db.Tx) error {
+			id, existed, err = f.acceptTx(ctx, tx, caller, words, takes, idemKey, hash)
+			return err
+		})
+		// The other request has committed by now, so the next round finds its job;
+		// unless that was removed at once, and then this one takes its place.
+		if !errors.Is(err, errKeyTaken) {
+			return id, existed, err
+		}
+	}
+}
+
+func (f *Farm) acceptTx(ctx context.Context, tx *db.Tx, caller model.Caller, words string, takes []take, idemKey string, hash []byte) (uuid.UUID, bool, error) {
+	now := f.now()
+	owner := caller.Owner()
+	if idemKey != "" {
+		id, found, err := f.replay(ctx, tx, owner, idemKey, hash, now)
+		if err != nil || found {
+			return id, found, err
+		}
+	}
+	var anonKey *string
+	var expires *time.Time
+	if caller.UserID == nil {
+		anonKey = &caller.AnonKey
+		at := now.Add(f.Config.AnonymousTTL)
+		expires = &at
+	}
+	jobID, err := f.id()
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	lane := model.Interactive
+	if _, err := tx.Exec(ctx, `
+INSERT INTO jobs (id, owner_id, anon_key, kind, lane, state, version, remaining, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, 'queued', 1, ?, ?, ?)`,
+		jobID, caller.UserID, anonKey, model.JobGenerate, lane, len(takes), now, expires); err != nil {
+		return uuid.Nil, false, err
+	}
+	if idemKey != "" {
+		n, err := tx.Exec(ctx, `
+INSERT INTO idempotency_keys (owner, key, request_hash, job_id, created_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (owner, key) DO NOTHING`, owner, idemKey, notNil(hash), jobID, now)
+		if err != nil {
+			return uuid.Nil, false, err
+		}
+		if n == 0 {
+			return uuid.Nil, false, errKeyTaken
+		}
+	}
+	var cost int64
+	for _, t := range takes {
+		cost += t.cost
+	}
+	tag, err := f.reserve(ctx, tx, owner, lane, cost)
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	if err := f.checkQuota(ctx, tx, owner, len(takes)); err != nil {
+		return uuid.Nil, false, err
+	}
+	for i, t := range takes {
+		tag += t.cost
+		soundID, err := f.id()
+		if err != nil {
+			return uuid.Nil, false, err
+		}
+		taskID, err := f.id()
+		if err != nil {
+			return uuid.Nil, false, err
+		}
+		if _, err := tx.Exec(ctx, `
+INSERT INTO sounds (id, owner_id, anon_key, job_id, position, prompt, name, state, patch, format, explanation, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
+			soundID, caller.UserID, anonKey, jobID, i, strings.TrimSpace(words), soundName(words, i, len(takes)),
+			string(t.patch.Canonical()), formatWAV, string(t.explanation), now, expires); err != nil {
+			return uuid.Nil, false, err
+		}
+		if _, err := tx.Exec(ctx, `
+INSERT INTO tasks (id, job_id, sound_id, kind, lane, owner, state, not_before, tag, cost, created_at)
+VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
+			taskID, jobID, soundID, model.TaskRender, lane, owner, now, tag, t.cost, now); err != nil {
+			return uuid.Nil, false, err
+		}
+	}
+	return jobID, false, nil
+}
+
+// formatWAV is the format that sounds are rendered to.
+const formatWAV = "wav"
+
+// replay looks for the job of an idempotency key.
+func (f *Farm) replay(ctx context.Context, tx *db.Tx, owner, key string, hash []byte, now time.Time) (uuid.UUID, bool, error) {
+	if _, err := tx.Exec(ctx, `DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND created_at <= ?`,
+		owner, key, now.Add(-f.Config.IdempotencyTTL)); err != nil {
+		return uuid.Nil, false, err
+	}
+	var row struct {
+		Hash  []byte    `db:"request_hash"`
+		JobID uuid.UUID `db:"job_id"`
+	}
+	err := tx.Get(ctx, &row, `SELECT request_hash, job_id FROM idempotency_keys WHERE owner = ? AND key = ?`, owner, key)
+	switch {
+	case errors.Is(err, db.ErrNoRows):
+		return uuid.Nil, false, nil
+	case err != nil:
+		return uuid.Nil, false, err
+	case !bytes.Equal(row.Hash, hash):
+		return uuid.Nil, false, model.Errorf(model.CodeKeyReused,
+			"this Idempotency-Key was used for another request: send the same body, or use a new key")
+	}
+	return row.JobID, true, nil
+}
+
+// reserve moves an owner's mark in a lane by the cost of new tasks and returns
+// where they start: start-time fair queueing. An owner who has queued nothing
+// starts at the lane's clock, one who has much waiting starts after it; so tags of
+// all owners rise at the same pace, whatever each has queued. The row that it
+// locks also keeps two requests of one owner from passing the quota together.
+func (f *Farm) reserve(ctx context.Context, tx *db.Tx, owner string, lane model.Lane, cost int64) (int64, error) {
+	var clock int64
+	if err := tx.Get(ctx, &clock, `SELECT clock FROM lanes WHERE lane = ?`, lane); err != nil {
+		return 0, err
+	}
+	var tag int64
+	err := tx.Get(ctx, &tag, `
+INSERT INTO fair_shares (owner, lane, tag) VALUES (?, ?, ?)
+ON CONFLICT (owner, lane) DO UPDATE
+SET tag = (CASE WHEN fair_shares.tag > ? THEN fair_shares.tag ELSE ? END) + ?
+RETURNING tag`, owner, lane, clock+cost, clock, clock, cost)
+	return tag - cost, err
+}
+
+func (f *Farm) checkQuota(ctx context.Context, tx *db.Tx, owner string, more int) error {
+	var queued int
+	if err := tx.Get(ctx, &queued, `SELECT count(*) FROM tasks WHERE owner = ? AND state IN ('queued', 'running')`, owner); err != nil {
+		return err
+	}
+	if queued+more > f.Config.MaxQueued {
+		e := model.Errorf(model.CodeQuota, "you have %d unfinished renders of at most %d: wait for some to finish", queued, f.Config.MaxQueued)
+		e.RetryAfter = quotaRetry
+		return e
+	}
+	return nil
+}
+
+// quotaRetry is how long to wait before asking again when too much is queued.
+const quotaRetry = 10 * time.Second
+
+// nameLength is the longest name made from a prompt, in characters.
+const nameLength = 60
+
+// soundName makes a file name without its ending from the words: letters and
+// digits with single hyphens between.
+func soundName(words string, take, takes int) string {
+	var b strings.Builder
+	n, gap := 0, false
+	for _, r := range strings.ToLower(words) {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			gap = n > 0
+			continue
+		}
+		if n >= nameLength {
+			break
+		}
+		if gap {
+			b.WriteByte('-')
+			n++
+		}
+		b.WriteRune(r)
+		n++
+		gap = false
+	}
+	if n == 0 {
+		b.WriteString("sound")
+	}
+	if takes > 1 {
+		fmt.Fprintf(&b, "-%d", take+1)
+	}
+	return b.String()
+}
+
+// notNil makes an absent hash an empty one, which the databases tell from NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func (d Deps) id() (uuid.UUID, error) {
+	id, err := d.NewID()
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("make an id: %w", err)
+	}
+	return id, nil
+}
