@@ -1,0 +1,135 @@
+import { ApiError, isAbort, toApiError } from './problem'
+import type { GenerateRequest, Interpretation, Job, Recipe, Sound, SoundList, Waveform } from './types'
+
+export interface ClientOptions {
+  fetch?: typeof fetch
+  now?: () => number
+  /** Waits between tries of an idempotent request that got no answer, in ms. */
+  retryDelays?: readonly number[]
+}
+
+interface RequestOptions {
+  method?: 'GET' | 'POST'
+  body?: unknown
+  headers?: Record<string, string>
+  signal?: AbortSignal | undefined
+  /** Try again by itself when no answer came: only for requests that are safe to repeat. */
+  retry?: boolean
+}
+
+/** The typed client of /v1. Every failure but an abort is an ApiError. */
+export class Client {
+  readonly #fetch: typeof fetch
+  readonly #now: () => number
+  readonly #retryDelays: readonly number[]
+
+  constructor(options: ClientOptions = {}) {
+    this.#fetch = options.fetch ?? ((input, init) => fetch(input, init))
+    this.#now = options.now ?? Date.now
+    this.#retryDelays = options.retryDelays ?? [300, 1200]
+  }
+
+  /**
+   * Asks for takes. The key belongs to one action of the person: it is sent
+   * again with every repeat of that action, so that a lost answer never renders twice.
+   */
+  async generate(request: GenerateRequest, idempotencyKey: string, signal?: AbortSignal): Promise<Job> {
+    const answer = await this.#json<{ job: Job }>('/v1/sounds/generate', {
+      method: 'POST',
+      body: request,
+      headers: { 'Idempotency-Key': idempotencyKey },
+      signal,
+      retry: true,
+    })
+    return answer.job
+  }
+
+  interpret(prompt: string, seed: number | null, signal?: AbortSignal): Promise<Interpretation> {
+    const query = new URLSearchParams({ prompt })
+    if (seed !== null) query.set('seed', String(seed))
+    return this.#json(`/v1/interpret?${query}`, { signal })
+  }
+
+  async job(id: string, signal?: AbortSignal): Promise<Job> {
+    const answer = await this.#json<{ job: Job }>(`/v1/jobs/${encodeURIComponent(id)}`, { signal })
+    return answer.job
+  }
+
+  sounds(cursor: string | null, limit: number, signal?: AbortSignal): Promise<SoundList> {
+    const query = new URLSearchParams({ limit: String(limit) })
+    if (cursor !== null) query.set('cursor', cursor)
+    return this.#json(`/v1/sounds?${query}`, { signal, retry: true })
+  }
+
+  waveform(sound: Pick<Sound, 'waveform_url'>, signal?: AbortSignal): Promise<Waveform> {
+    return this.#json(sound.waveform_url ?? '', { signal, retry: true })
+  }
+
+  recipe(sound: Pick<Sound, 'recipe_url'>, signal?: AbortSignal): Promise<Recipe> {
+    return this.#json(sound.recipe_url, { signal })
+  }
+
+  async #json<T>(url: string, options: RequestOptions): Promise<T> {
+    const response = await this.#send(url, options)
+    let body: unknown
+    try {
+      const text = await response.text()
+      body = text === '' ? null : JSON.parse(text)
+    } catch (cause) {
+      if (isAbort(cause)) throw cause
+      if (response.ok) {
+        throw new ApiError({
+          kind: 'broken',
+          status: response.status,
+          message: 'The answer could not be read. Try again.',
+          cause,
+        })
+      }
+      body = null
+    }
+    if (!response.ok) throw toApiError(response.status, response.headers, body, this.#now())
+    return body as T
+  }
+
+  async #send(url: string, { method = 'GET', body, headers, signal, retry }: RequestOptions): Promise<Response> {
+    const init: RequestInit = {
+      method,
+      credentials: 'same-origin',
+      headers: {
+        Accept: 'application/json, application/problem+json',
+        'X-Requested-With': 'patchlab',
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    }
+    const delays = retry ? this.#retryDelays : []
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#fetch(url, init)
+      } catch (cause) {
+        if (isAbort(cause) || signal?.aborted) throw cause
+        const delay = delays[attempt]
+        if (delay === undefined) {
+          throw new ApiError({ kind: 'offline', message: 'PatchLAB cannot be reached.', cause })
+        }
+        await pause(delay, signal)
+      }
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop)
+      resolve()
+    }, ms)
+    function stop() {
+      clearTimeout(timer)
+      reject(new DOMException('aborted', 'AbortError'))
+    }
+    signal?.addEventListener('abort', stop, { once: true })
+  })
+}
