@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 
 	"patchlab/engine/patch"
 )
@@ -36,7 +37,7 @@ func interpret(text string, seed uint32, duration *float64) Interpretation {
 	toks := tokenize(text)
 	p := parseItems(words(), toks)
 	b := &builder{text: text, toks: toks, items: p.items, fixed: map[string]bool{}}
-	b.out = Interpretation{Prompt: text, Words: make([]Word, 0, len(p.items)), Ignored: []Span{}, Patch: patch.Default()}
+	b.out = Interpretation{Prompt: text, Words: make([]Word, 0, len(p.items)), Ignored: []Span{}, Patch: defaults()}
 	b.out.Patch.Seed = seed
 	for i := range b.items {
 		it := &b.items[i]
@@ -75,6 +76,10 @@ func interpret(text string, seed uint32, duration *float64) Interpretation {
 	b.out.refresh()
 	return b.out
 }
+
+// defaults is the patch of the parameter table's defaults, made once. Its layers
+// are shared: interpret replaces them before it changes any.
+var defaults = sync.OnceValue(patch.Default)
 
 // word lists an item as understood and returns its index.
 func (b *builder) word(it *item) int {
@@ -149,7 +154,7 @@ func plain(e *entry) bool {
 // template lays the head instrument of a layer down, then the flavours of the
 // other instruments.
 func (b *builder) template(layer int, items []*item) {
-	l := patch.DefaultLayer()
+	l := defaults().Layers[0]
 	l.Source = source
 	l.Synth.Osc1.Level, l.Synth.Osc2.Level, l.Synth.Osc3.Level, l.Synth.Noise.Level = 0, 0, 0, 0
 	l.Mods = nil
