@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -231,5 +230,5 @@ func TestNewDiskNeedsADirectory(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err := NewDisk(file)
 	require.Error(t, err)
-	require.False(t, errors.Is(err, ErrNotFound))
+	require.NotErrorIs(t, err, ErrNotFound)
 }

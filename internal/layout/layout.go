@@ -1,0 +1,238 @@
+// Package layout holds the one table that says which package of PatchLAB may
+// import which, and the checks that hold the code to it. The same table makes
+// the depguard rules of .golangci.yml; a test compares them.
+package layout
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Module is the path of the module.
+const Module = "patchlab"
+
+// Room is a package, or a tree of packages, and what it may import. Imports
+// point downward only: towards the leaves engine/patch and model.
+type Room struct {
+	// Path relative to the module; "engine/..." means engine and all below it that
+	// is not a room of its own.
+	Path string
+	// Rooms that may be imported, in the same notation.
+	Rooms []string
+	// Modules of others that may be imported, by path prefix.
+	Modules []string
+	// Web says that net/http is fit for this room.
+	Web bool
+	// Tests says that only tests may import the room.
+	Tests bool
+	// Tools says that the room is no part of the product, so that it may run
+	// programs.
+	Tools bool
+}
+
+const (
+	uuidModule  = "github.com/google/uuid"
+	redisModule = "github.com/redis/go-redis/v9"
+	sqlxModule  = "github.com/jmoiron/sqlx"
+)
+
+// Rooms returns the table, the lowest rooms first.
+func Rooms() []Room {
+	return []Room{
+		{Path: "engine/...", Rooms: []string{"engine/..."}},
+		{Path: "web"},
+		{Path: "internal/model", Rooms: []string{"engine/patch"}, Modules: []string{uuidModule}},
+		{Path: "internal/config", Modules: []string{"github.com/caarlos0/env/v11", "github.com/joho/godotenv"}},
+		{Path: "internal/telemetry"},
+		{
+			Path: "storage", Rooms: []string{"internal/model"},
+			Modules: []string{uuidModule},
+		},
+		{Path: "storage/storagetest", Rooms: []string{"storage", "internal/model"}, Modules: []string{uuidModule, "github.com/stretchr/testify"}, Tests: true},
+		{
+			Path: "queue", Rooms: []string{"internal/model"},
+			Modules: []string{uuidModule, redisModule, "github.com/hibiken/asynq", "github.com/alicebob/miniredis/v2"},
+		},
+		{
+			Path: "db", Rooms: []string{"internal/model", "engine/patch"},
+			Modules: []string{uuidModule, sqlxModule, "github.com/golang-migrate/migrate/v4", "github.com/lib/pq", "modernc.org/sqlite"},
+		},
+		{Path: "db/repo", Rooms: []string{"db", "internal/model", "engine/patch"}, Modules: []string{uuidModule, sqlxModule}},
+		{Path: "internal/prompt", Rooms: []string{"internal/model", "engine/patch"}, Modules: []string{"golang.org/x/text"}},
+		{Path: "internal/format", Rooms: []string{"internal/model", "engine/..."}},
+		{Path: "internal/auth", Rooms: []string{"internal/model"}, Modules: []string{uuidModule}},
+		{Path: "internal/limit", Rooms: []string{"internal/model"}, Modules: []string{redisModule, "github.com/go-redis/redis_rate/v10"}},
+		{Path: "internal/live", Rooms: []string{"internal/model"}, Modules: []string{uuidModule, redisModule}},
+		{
+			Path: "internal/service", Rooms: []string{"db", "db/repo", "internal/prompt", "internal/format", "engine/patch", "internal/auth", "internal/model"},
+			Modules: []string{uuidModule, sqlxModule},
+		},
+		{
+			Path: "internal/api", Rooms: []string{"internal/service", "internal/live", "internal/auth", "internal/limit", "internal/model", "engine/patch"},
+			Modules: []string{uuidModule, "github.com/gin-gonic/gin", "github.com/gorilla/websocket", "github.com/getkin/kin-openapi", "go.yaml.in/yaml/v3"},
+			Web:     true,
+		},
+		{
+			Path: "internal/worker", Rooms: []string{"internal/service", "internal/live", "engine/...", "internal/format", "storage", "queue", "internal/model"},
+			Modules: []string{uuidModule, "golang.org/x/sync"},
+		},
+		{
+			Path: "internal/janitor", Rooms: []string{"internal/service", "storage", "queue", "internal/model"},
+			Modules: []string{uuidModule},
+		},
+		{Path: "internal/cli", Rooms: []string{"internal/prompt", "internal/format", "engine/...", "internal/model"}},
+		{
+			Path: "internal/app", Rooms: []string{
+				"engine/...", "web", "storage", "queue", "db", "db/repo", "internal/model", "internal/config", "internal/telemetry",
+				"internal/prompt", "internal/format", "internal/auth", "internal/limit", "internal/live", "internal/service", "internal/api",
+				"internal/worker", "internal/janitor",
+			},
+			Modules: []string{uuidModule, redisModule, "golang.org/x/sync", "golang.org/x/sys"}, Web: true,
+		},
+		{Path: "cmd/...", Rooms: []string{"internal/app", "internal/config", "internal/telemetry", "internal/cli"}},
+		{
+			Path: "internal/testenv", Rooms: []string{
+				"engine/...", "storage", "queue", "db", "db/repo", "internal/model", "internal/config", "internal/live", "internal/service",
+				"internal/api", "internal/app",
+			},
+			Modules: []string{uuidModule, redisModule, sqlxModule, "github.com/alicebob/miniredis/v2", "github.com/stretchr/testify", "go.uber.org/goleak"},
+			Web:     true, Tests: true, Tools: true,
+		},
+		{Path: "internal/layout", Tests: true, Tools: true},
+	}
+}
+
+// Forbidden returns the packages of the standard library that no product code
+// may import, and why: nothing evaluates what a person typed.
+func Forbidden() map[string]string {
+	return map[string]string{
+		"os/exec":       "the server starts no programs",
+		"plugin":        "the server loads no code",
+		"text/template": "nothing evaluates input; and HTML needs escaping",
+		"unsafe":        "no need has been shown",
+	}
+}
+
+// Graph maps the import path of each package of the module to what its non-test
+// files import.
+type Graph map[string][]string
+
+// Check returns what breaks the table, one line each, sorted.
+func Check(g Graph, rooms []Room) []string {
+	var out []string
+	for _, pkg := range slices.Sorted(maps.Keys(g)) {
+		rel := strings.TrimPrefix(pkg, Module+"/")
+		room, ok := find(rooms, rel)
+		if !ok {
+			out = append(out, fmt.Sprintf("%s stands in no room of the table", rel))
+			continue
+		}
+		for _, imp := range g[pkg] {
+			if why := refuse(rooms, room, imp); why != "" {
+				out = append(out, fmt.Sprintf("%s imports %s: %s", rel, imp, why))
+			}
+		}
+	}
+	return out
+}
+
+// find returns the room of a package: the longest match.
+func find(rooms []Room, rel string) (Room, bool) {
+	var best Room
+	for _, r := range rooms {
+		if covers(r.Path, rel) && len(r.Path) > len(best.Path) {
+			best = r
+		}
+	}
+	return best, best.Path != ""
+}
+
+// covers reports whether a path of the table means the package.
+func covers(path, rel string) bool {
+	if tree, ok := strings.CutSuffix(path, "/..."); ok {
+		return rel == tree || strings.HasPrefix(rel, tree+"/")
+	}
+	return rel == path
+}
+
+// under reports whether imp is the prefix or below it.
+func under(prefix, imp string) bool { return imp == prefix || strings.HasPrefix(imp, prefix+"/") }
+
+// refuse says why a room may not import something; "" = it may.
+func refuse(rooms []Room, room Room, imp string) string {
+	if rel, ours := strings.CutPrefix(imp, Module+"/"); ours {
+		target, ok := find(rooms, rel)
+		switch {
+		case !ok:
+			return "it stands in no room of the table"
+		case target.Tests && !room.Tests:
+			return "it is for tests only"
+		case !slices.ContainsFunc(room.Rooms, func(p string) bool { return covers(p, rel) }):
+			return "the import rules do not allow it (internal/layout)"
+		}
+		return ""
+	}
+	first, _, _ := strings.Cut(imp, "/")
+	if !strings.Contains(first, ".") { // the standard library
+		if why, ok := Forbidden()[imp]; ok && !room.Tools {
+			return why
+		}
+		if under("net/http", imp) && !room.Web {
+			return "only the HTTP edge speaks HTTP"
+		}
+		return ""
+	}
+	if !slices.ContainsFunc(room.Modules, func(m string) bool { return under(m, imp) }) {
+		return "this module is not for this room (internal/layout)"
+	}
+	return ""
+}
+
+// Depguard returns the rules of the table for .golangci.yml.
+func Depguard() string {
+	var b strings.Builder
+	for _, r := range Rooms() {
+		glob := r.Path
+		var except []string
+		if tree, ok := strings.CutSuffix(r.Path, "/..."); ok {
+			glob = tree + "/**"
+		} else {
+			for _, other := range Rooms() {
+				if strings.HasPrefix(other.Path, r.Path+"/") {
+					except = append(except, other.Path)
+				}
+			}
+		}
+		name := strings.NewReplacer("/...", "", "/", "-").Replace(r.Path)
+		fmt.Fprintf(&b, "        %s:\n          list-mode: strict\n          files:\n            - '**/%s/*.go'\n            - '!$test'\n", name, glob)
+		for _, e := range except {
+			fmt.Fprintf(&b, "            - '!**/%s/*.go'\n", e)
+		}
+		b.WriteString("          allow:\n            - $gostd\n")
+		for _, m := range r.Modules {
+			fmt.Fprintf(&b, "            - %s\n", m)
+		}
+		for _, p := range r.Rooms {
+			if tree, ok := strings.CutSuffix(p, "/..."); ok {
+				fmt.Fprintf(&b, "            - %s/%s\n", Module, tree)
+				continue
+			}
+			fmt.Fprintf(&b, "            - %s/%s$\n", Module, p)
+		}
+		var deny []string
+		if !r.Tools {
+			for _, pkg := range slices.Sorted(maps.Keys(Forbidden())) {
+				deny = append(deny, fmt.Sprintf("            - pkg: %s\n              desc: %s\n", pkg, Forbidden()[pkg]))
+			}
+		}
+		if !r.Web {
+			deny = append(deny, "            - pkg: net/http\n              desc: only the HTTP edge speaks HTTP\n")
+		}
+		if len(deny) > 0 {
+			b.WriteString("          deny:\n" + strings.Join(deny, ""))
+		}
+	}
+	return b.String()
+}
