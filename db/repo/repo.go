@@ -332,18 +332,21 @@ func Beats(ctx context.Context, q db.Queryer) ([]Beat, error) {
 	return rows, err
 }
 
-// Abandoned returns running tasks whose worker is not registered.
+// AbandonedTasks are the running tasks whose worker is not registered.
+const AbandonedTasks = `
+SELECT id FROM tasks WHERE state = 'running'
+AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = tasks.worker_id)`
+
+// Abandoned returns the ids of AbandonedTasks.
 func Abandoned(ctx context.Context, q db.Queryer) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
-	err := q.Select(ctx, &ids, `
-SELECT id FROM tasks WHERE state = 'running'
-AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = tasks.worker_id)`)
+	err := q.Select(ctx, &ids, AbandonedTasks)
 	return ids, err
 }
 
-// staleTickets wants a time and a limit: tickets released before then and not
+// StaleTickets wants a time and a limit: tickets released before then and not
 // claimed yet, the oldest first.
-const staleTickets = `
+const StaleTickets = `
 SELECT id, attempt, kind, lane FROM tasks
 WHERE state = 'queued' AND released_at IS NOT NULL AND released_at <= ?
 ORDER BY released_at LIMIT ?`
@@ -359,7 +362,7 @@ type ticketRow struct {
 // claimed yet, the oldest first.
 func Tickets(ctx context.Context, q db.Queryer, by time.Time, limit int) ([]model.Ticket, error) {
 	var rows []ticketRow
-	if err := q.Select(ctx, &rows, staleTickets, by, limit); err != nil {
+	if err := q.Select(ctx, &rows, StaleTickets, by, limit); err != nil {
 		return nil, err
 	}
 	tickets := make([]model.Ticket, len(rows))

@@ -281,9 +281,11 @@ RETURNING tag`, owner, lane, clock+cost, clock, clock, cost)
 	return tag - cost, err
 }
 
+const unfinishedOfOwner = `SELECT count(*) FROM tasks WHERE owner = ? AND state IN ('queued', 'running')`
+
 func (f *Farm) checkQuota(ctx context.Context, tx *db.Tx, owner string, more int) error {
 	var queued int
-	if err := tx.Get(ctx, &queued, `SELECT count(*) FROM tasks WHERE owner = ? AND state IN ('queued', 'running')`, owner); err != nil {
+	if err := tx.Get(ctx, &queued, unfinishedOfOwner, owner); err != nil {
 		return err
 	}
 	if queued+more > f.Config.MaxQueued {

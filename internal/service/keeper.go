@@ -22,6 +22,18 @@ func NewKeeper(deps Deps) *Keeper { return &Keeper{Deps: deps.withDefaults()} }
 // nobody waits for it.
 const batch = 100
 
+// expiredJobs wants now, now, limit. A job of which someone has taken over a sound
+// is no longer anonymous.
+const expiredJobs = `
+SELECT id FROM jobs
+WHERE expires_at IS NOT NULL AND expires_at <= ? AND anon_key IS NOT NULL
+AND state IN ('succeeded', 'failed', 'cancelled')
+AND NOT EXISTS (
+    SELECT 1 FROM sounds WHERE sounds.job_id = jobs.id
+    AND (sounds.anon_key IS NULL OR sounds.expires_at IS NULL OR sounds.expires_at > ?)
+)
+ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED`
+
 // ExpireAnonymous removes the anonymous jobs, with their sounds, whose time is
 // over and that are not waiting or running.
 func (k *Keeper) ExpireAnonymous(ctx context.Context) (jobs, sounds int, err error) {
@@ -30,16 +42,7 @@ func (k *Keeper) ExpireAnonymous(ctx context.Context) (jobs, sounds int, err err
 		err := k.DB.InTx(ctx, func(tx *db.Tx) error {
 			now := k.now()
 			var ids []uuid.UUID
-			// A job of which someone has taken over a sound is no longer anonymous.
-			if err := tx.Select(ctx, &ids, `
-SELECT id FROM jobs
-WHERE expires_at IS NOT NULL AND expires_at <= ? AND anon_key IS NOT NULL
-AND state IN ('succeeded', 'failed', 'cancelled')
-AND NOT EXISTS (
-    SELECT 1 FROM sounds WHERE sounds.job_id = jobs.id
-    AND (sounds.anon_key IS NULL OR sounds.expires_at IS NULL OR sounds.expires_at > ?)
-)
-ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED`, now, now, batch); err != nil {
+			if err := tx.Select(ctx, &ids, expiredJobs, now, now, batch); err != nil {
 				return err
 			}
 			j, s = 0, 0

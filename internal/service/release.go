@@ -133,19 +133,20 @@ func lockLanes(ctx context.Context, tx *db.Tx) (map[model.Lane]int64, error) {
 	return clocks, nil
 }
 
+const outstandingTasks = `
+SELECT lane, count(*) AS n FROM (
+    SELECT lane FROM tasks WHERE state = 'running'
+    UNION ALL
+    SELECT lane FROM tasks WHERE state = 'queued' AND released_at IS NOT NULL
+) AS busy GROUP BY lane`
+
 // outstanding counts the tasks that are released or running.
 func outstanding(ctx context.Context, q db.Queryer) (map[model.Lane]int, error) {
 	var rows []struct {
 		Lane model.Lane `db:"lane"`
 		N    int        `db:"n"`
 	}
-	err := q.Select(ctx, &rows, `
-SELECT lane, count(*) AS n FROM (
-    SELECT lane FROM tasks WHERE state = 'running'
-    UNION ALL
-    SELECT lane FROM tasks WHERE state = 'queued' AND released_at IS NOT NULL
-) AS busy GROUP BY lane`)
-	if err != nil {
+	if err := q.Select(ctx, &rows, outstandingTasks); err != nil {
 		return nil, err
 	}
 	out := make(map[model.Lane]int, len(rows))

@@ -118,7 +118,7 @@ CREATE TABLE tasks (
     finished_at TIMESTAMP NULL
 );
 CREATE INDEX tasks_job ON tasks (job_id);
-CREATE INDEX tasks_sound ON tasks (sound_id) WHERE sound_id IS NOT NULL;
+CREATE INDEX tasks_sound ON tasks (sound_id, id) WHERE sound_id IS NOT NULL;
 CREATE INDEX tasks_queue ON tasks (lane, tag, id, cost) WHERE state = 'queued';
 CREATE INDEX tasks_released ON tasks (released_at) WHERE state = 'queued' AND released_at IS NOT NULL;
 CREATE INDEX tasks_running ON tasks (worker_id) WHERE state = 'running';
