@@ -29,20 +29,39 @@ var busLeaves = []string{
 }
 
 // spread says by how much the seed moves a parameter: a factor of 1 ± rel, plus
-// ± abs. The widths are heard from seed to seed without changing what the words
-// promised.
+// ± abs; both 0 where nothing would be heard of it. The widths are heard from
+// seed to seed without changing what the words promised.
 func spread(leaf string, l *patch.Layer) (rel, abs float64) {
+	s := &l.Synth
+	switch {
+	case strings.HasPrefix(leaf, "synth.osc1.") && s.Osc1.Level == 0,
+		strings.HasPrefix(leaf, "synth.osc2.") && s.Osc2.Level == 0,
+		strings.HasPrefix(leaf, "filter") && l.Filter.Type == "off",
+		strings.HasPrefix(leaf, "filter_env.") && l.Filter.EnvAmount == 0,
+		strings.HasPrefix(leaf, "pitch_env.") && l.PitchBend == 0,
+		strings.HasPrefix(leaf, "lfo1.") && !moves(l, "lfo1"),
+		strings.HasPrefix(leaf, "lfo2.") && !moves(l, "lfo2"):
+		return 0, 0
+	}
 	switch leaf {
 	case "synth.osc1.level", "synth.osc2.level", "synth.osc3.level", "synth.noise.level":
 		return 0.12, 0
-	case "synth.osc1.detune", "synth.osc2.detune":
-		return 0.18, 0
+	case "synth.osc1.detune":
+		if s.Osc1.Unison > 1 {
+			return 0.18, 0
+		}
+	case "synth.osc2.detune":
+		if s.Osc2.Unison > 1 {
+			return 0.18, 0
+		}
 	case "synth.osc2.tune":
-		if t := l.Synth.Osc2.Tune; t > 0 && t < 50 {
+		if t := s.Osc2.Tune; t > 0 && t < 50 {
 			return 0.3, 0
 		}
 	case "synth.osc1.pulse_width":
-		return 0, 0.05
+		if s.Osc1.Wave == "square" {
+			return 0, 0.05
+		}
 	case "filter.cutoff":
 		return 0.14, 0
 	case "filter.resonance":
@@ -61,6 +80,11 @@ func spread(leaf string, l *patch.Layer) (rel, abs float64) {
 		return 0, 0.05
 	}
 	return 0, 0
+}
+
+// moves reports whether a layer's modulation uses a source.
+func moves(l *patch.Layer, source string) bool {
+	return slices.ContainsFunc(l.Mods, func(m patch.Mod) bool { return m.Source == source })
 }
 
 // humanise moves every value that no number fixed by a little, by the seed. Each
@@ -93,7 +117,7 @@ func (b *builder) humanise(seed uint32) {
 		}
 	}
 	for path, rel := range map[string]float64{"bus.distortion.drive": 0.06, "bus.reverb.mix": 0.1, "bus.reverb.time": 0.06} {
-		if !b.fixed[path] {
+		if heard := path != "bus.reverb.time" || p.Bus.Reverb.Mix > 0; heard && !b.fixed[path] {
 			*patchField(p, path).f *= 1 + rel*jitter(seed, path)
 		}
 	}

@@ -36,7 +36,7 @@ var small = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for _, w := range strings.Fields(`a an the of at in on to for from by is it its be with and plus over under into that this then but
 		like as or some any please make me give my sound sounds effect sample note notes type kind style which has have having
-		i want need wave tuned pitch frequency tempo long duration lasting top layered through out up down only just pitched`) {
+		i want need wave tuned pitch frequency tempo duration top layered through out up down only just pitched`) {
 		m[w] = true
 	}
 	return m
@@ -46,13 +46,13 @@ var small = sync.OnceValue(func() map[string]bool {
 // lexicon and are not meant as it.
 var genuine = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(`clock block black flick later layer sleep steel smell spell swing snarl share spare stare scare
-		slack brief shirt shore store story brass bread break board crush trash brash class gloss grass glossy shape shark share
-		wider white whole while write heart heard horse house mouse nurse beach bleach pitch patch match watch plane plant places
-		stage steam steamy ready study windy window winds winter dirt party parts quite quiet quit cleaner reserve revert diamond
-		thing think things thumb stack stick stuck track trick truck could would should never fever rider rises deeds brown crown
-		blown frown drown drums laser loser leaser water open opera oven order minor miner major manor motor tower lower mower
-		power right night light fight sight might eight weight height alarm alarms alerts earth hello yellow follow hallow shallow`) {
+	for _, w := range strings.Fields(`clock block black flick later layer sleep steel smell spell swing snarl share spare stare scare slack shirt shore
+		store story bread break board crush trash brash class gloss grass glossy shape shark wider white whole while write
+		heart heard horse house mouse nurse beach bleach pitch patch match watch plane plant places stage steam steamy ready
+		study window winds winter dirt party parts quit cleaner reserve revert diamond thing think things
+		thumb stack stick stuck track trick truck could would should fever rider rises deeds brown crown blown frown drown
+		drums loser leaser water opera oven order miner manor motor tower mower power right night
+		fight sight might eight weight height alarms alerts earth hello yellow follow hallow shallow`) {
 		m[w] = true
 	}
 	return m

@@ -3,6 +3,7 @@ package prompt
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,6 +75,7 @@ func interpret(text string, seed uint32, duration *float64) Interpretation {
 	b.out.Confidence = b.confidence()
 	b.order()
 	b.out.refresh()
+	b.shorten()
 	return b.out
 }
 
@@ -592,13 +594,27 @@ func (in *Interpretation) refresh() {
 			case f.n != nil:
 				c.Value, shown = float64(*f.n), strconv.Itoa(*f.n)
 			case f.f != nil:
-				c.Value, shown = *f.f, strconv.FormatFloat(round4(*f.f), 'g', 4, 64)
+				c.Value, shown = *f.f, strconv.FormatFloat(round4(*f.f), 'f', -1, 64)
 			}
 			if c.Unit != "" {
 				shown += " " + c.Unit
 			}
 			c.Text = fmt.Sprintf("%s %s: %s", label(&in.Patch, c.Path), shown, w.Word)
 		}
+	}
+}
+
+// shorten leaves out of an instrument's changes what is at its default anyway.
+func (b *builder) shorten() {
+	for i := range b.out.Words {
+		w := &b.out.Words[i]
+		if w.Kind != Instrument {
+			continue
+		}
+		w.Effects = slices.DeleteFunc(w.Effects, func(c Change) bool {
+			row, ok := param(c.Path)
+			return ok && !strings.Contains(c.Path, ".mods.") && (row.Kind == patch.Enum && c.Value == row.DefaultEnum && !strings.HasSuffix(c.Path, ".wave") || row.Kind != patch.Enum && c.Value == row.Default)
+		})
 	}
 }
 
@@ -617,8 +633,11 @@ func label(p *patch.Patch, path string) string {
 			}
 		}
 	}
-	for _, cut := range []string{"synth.", "bus.", "output.", "filter."} {
+	for _, cut := range []string{"synth.", "bus.", "output."} {
 		name = strings.TrimPrefix(name, cut)
+	}
+	if name == "filter.cutoff" || name == "filter.resonance" {
+		name = strings.TrimPrefix(name, "filter.")
 	}
 	return strings.NewReplacer(".", " ", "_", " ").Replace(name)
 }

@@ -68,6 +68,10 @@ func parseItems(d *dictionary, toks []token) parsed {
 	}
 	for i := 0; i < len(toks); {
 		t := toks[i]
+		if n := len(p.items); (t.norm == "long" || t.norm == "lasting") && n > 0 && p.items[n-1].kind == quantityItem && p.items[n-1].to == i && p.items[n-1].q.unit == "s" {
+			i++ // "two seconds long" is no longer than two seconds
+			continue
+		}
 		if e, n := phraseAt(d, toks, i); e != nil && !(n == 1 && t.kind == wordToken && direction(t.norm) != 0) {
 			it := item{kind: entryItem, from: i, to: i + n, e: e, sure: true}
 			if e.kind == Modifier {

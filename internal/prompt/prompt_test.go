@@ -148,6 +148,7 @@ func TestWordsMoveTheirParameters(t *testing.T) {
 		{"heavily distorted bass", "distorted bass", drive, 1.2, 3},
 		{"less distorted bass", "distorted bass", drive, 0.2, 0.8},
 		{"short bass", "long bass", gate, 0.05, 0.5},
+		{"bell, 2 seconds long", "bell, 2 seconds", decay, 1, 1},
 		{"tight kick", "808 kick, long", decay, 0.1, 0.5},
 		{"an octave lower saw bass", "saw bass", pitch, 0.499, 0.501},
 		{"saw bass up an octave", "saw bass", pitch, 1.999, 2.001},
