@@ -1,0 +1,103 @@
+# PatchLAB. `make` lists what can be done.
+#
+# Variables:
+#   ADDR       where `make run` and `make dev` listen         (:8080)
+#   DATA_DIR   where they keep their data                     (./data)
+#   CHROMIUM   the browser of the end-to-end tests            (found)
+#   GOTEST     flags of `go test`, such as -run=TestX         (none)
+#   BENCH      which benchmarks `make bench` runs             (.)
+# and every variable of docs/operations.md.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+BENCH ?= .
+# For one package: on two cores the race detector makes the slowest take minutes.
+TIMEOUT := 15m
+BINARIES := patchlab api worker janitor
+
+WEB_FILES := $(shell git ls-files --cached --others --exclude-standard web/src web/public web/index.html 'web/*.ts' web/package.json web/tsconfig.json 2>/dev/null)
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## Run
+
+.PHONY: run
+run: web/dist/index.html ## build everything and serve it at http://localhost:8080
+	CGO_ENABLED=0 go build -trimpath -o bin/patchlab ./cmd/patchlab
+	exec bin/patchlab serve
+
+.PHONY: dev
+dev: web/node_modules/.stamp ## the same, reloading web (http://localhost:5173) and server on save
+	scripts/dev.sh
+
+.PHONY: build
+build: web/dist/index.html ## bin/{patchlab,api,worker,janitor} with the web app inside
+	for name in $(BINARIES); do CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/$$name ./cmd/$$name; done
+
+web/node_modules/.stamp: web/package.json web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	touch $@
+
+web/dist/index.html: web/node_modules/.stamp $(WEB_FILES)
+	npm --prefix web run build
+
+## Check
+
+.PHONY: test
+test: deps test-go test-web e2e ## every test: Go with the race detector, web, end to end
+
+.PHONY: test-go
+test-go: ## the Go tests alone
+	go vet ./...
+	go test -race -timeout=$(TIMEOUT) $(GOTEST) ./...
+
+.PHONY: test-web
+test-web: web/node_modules/.stamp ## the tests of the web app alone
+	npm --prefix web test
+
+.PHONY: e2e
+e2e: deps build ## the tests in a browser alone
+	npm --prefix web run e2e
+
+.PHONY: lint
+lint: web/node_modules/.stamp ## linters, formatting, types, generated files
+	lint=$$(scripts/tool.sh golangci-lint); "$$lint" run ./...; "$$lint" fmt --diff-colored
+	npm --prefix web run lint
+	npm --prefix web run typecheck
+	npm --prefix web run generate:check
+
+.PHONY: fmt
+fmt: ## format the Go code
+	"$$(scripts/tool.sh golangci-lint)" fmt
+
+.PHONY: ci
+ci: lint test build ## what CI runs
+
+.PHONY: invariants
+invariants: deps web/node_modules/.stamp ## run the check of each rule in docs/invariants.json
+	go -C tools run ./invariants ../docs/invariants.json
+
+.PHONY: bench
+bench: ## run the benchmarks
+	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+## Keep
+
+.PHONY: deps
+deps: ## find or install what the tests need (chromium, ffmpeg, qemu)
+	scripts/deps.sh
+
+.PHONY: docs
+docs: ## write the files that are made from code
+	go test ./internal/config ./internal/layout -run='TestDocumentsAreUpToDate|TestLintRules' -update
+	npm --prefix web run generate
+
+.PHONY: clean
+clean: ## remove what was built; data stays
+	rm -rf bin web/node_modules web/test-results web/playwright-report
+	find web/dist -mindepth 1 ! -name .gitkeep -delete
