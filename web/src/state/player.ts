@@ -5,13 +5,15 @@ interface PlayerState {
   /** The sound that plays or was played last; null at first. */
   id: string | null
   playing: boolean
+  /** What is heard is the preview of a sound that still renders. */
+  preview: boolean
   /** Place in the sound, in seconds. */
   time: number
   /** The sound that could not be played, and why. */
   failed: { id: string; message: string } | null
 }
 
-export const usePlayer = create<PlayerState>(() => ({ id: null, playing: false, time: 0, failed: null }))
+export const usePlayer = create<PlayerState>(() => ({ id: null, playing: false, preview: false, time: 0, failed: null }))
 
 const set = usePlayer.setState
 
@@ -55,7 +57,7 @@ function load(id: string, url: string): HTMLAudioElement {
     player.pause()
     player.src = url
     pending = null
-    set({ id, playing: false, time: 0, failed: null })
+    set({ id, playing: false, preview: false, time: 0, failed: null })
   }
   return player
 }
@@ -92,4 +94,11 @@ export function pause(): void {
 function place(player: HTMLAudioElement, seconds: number): void {
   if (player.readyState >= HTMLMediaElement.HAVE_METADATA) player.currentTime = seconds
   else pending = seconds
+}
+
+/** The address that plays a file in the page instead of saving it. */
+export function inlineUrl(downloadUrl: string): string {
+  const url = new URL(downloadUrl, location.href)
+  url.searchParams.set('inline', '1')
+  return url.pathname + url.search
 }

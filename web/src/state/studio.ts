@@ -9,6 +9,8 @@ import { characters } from '../lib/segments'
 import { announce } from './announcer'
 import { EMPTY_DRAFT, MAX_PROMPT, toRequest, type Draft, type FieldErrors } from './draft'
 import { applyMessage, type JobView } from './jobs'
+import { inlineUrl } from './player'
+import { abandon, handOver } from './preview'
 
 const PAGE = 12
 const DRAFT_KEY = 'patchlab.draft'
@@ -252,6 +254,8 @@ function tell(before: Job, after: Job): void {
     const was = before.sounds.find((s) => s.id === sound.id)
     if (!was || was.state === sound.state) continue
     const name = `Take ${sound.position + 1} of ${count}`
+    if (sound.state === 'succeeded' && sound.download_url) handOver(sound.id, inlineUrl(sound.download_url))
+    else if (isFinal(sound.state)) abandon(sound.id)
     if (sound.state === 'succeeded') announce(`${name} is ready.`)
     else if (sound.state === 'failed') announce(`${name} failed: ${sound.error?.message ?? 'no reason was given'}`)
     else if (sound.state === 'cancelled') announce(`${name} was cancelled.`)
