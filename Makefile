@@ -89,7 +89,7 @@ bench: ## run the benchmarks
 ## Keep
 
 .PHONY: deps
-deps: ## find or install what the tests need (chromium, ffmpeg, qemu)
+deps: ## find or install what the tests need (redis, chromium, ffmpeg, qemu)
 	scripts/deps.sh
 
 .PHONY: docs
