@@ -1,0 +1,184 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"patchlab/engine"
+	"patchlab/internal/model"
+)
+
+// The stages of a render, and how far along each begins, in percent.
+const (
+	stageRendering = "rendering"
+	stageEncoding  = "encoding"
+	stageStoring   = "storing"
+
+	percentRendered = 95
+	percentStored   = 100
+)
+
+const (
+	// publishEvery is the least time between two publications of a render.
+	publishEvery = 100 * time.Millisecond
+	// chunkSamples is the most preview samples in one publication: 1 s.
+	chunkSamples = model.PreviewRate
+	// maxPreview bounds the preview samples that wait to be published: 10 s.
+	// Where publishing falls behind, the oldest go.
+	maxPreview = 10 * model.PreviewRate
+)
+
+// meter publishes how a render comes on, on a goroutine of its own: the newest
+// progress at most ten times a second, so that a slow Redis never slows the DSP.
+type meter struct {
+	pub  Publisher
+	wake chan struct{}
+	end  chan struct{}
+	done chan struct{}
+
+	mu       sync.Mutex
+	progress model.Progress
+	dirty    bool
+	peaks    *peaker
+	final    []int // the peaks of the finished sound, once known
+	preview  *previewer
+	deaf     bool    // nobody listens, as far as is known
+	pcm      []int16 // waits to be published
+	offset   int64   // of its first sample
+}
+
+// newMeter starts a meter for one attempt.
+func newMeter(ctx context.Context, pub Publisher, base model.Progress) *meter {
+	m := &meter{
+		pub:      pub,
+		wake:     make(chan struct{}, 1),
+		end:      make(chan struct{}),
+		done:     make(chan struct{}),
+		progress: base,
+	}
+	m.progress.Stage = stageRendering
+	go m.run(context.WithoutCancel(ctx))
+	return m
+}
+
+// block takes in a block of the engine.
+func (m *meter) block(b engine.Block, rate, channels int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.peaks == nil {
+		m.peaks = newPeaker(b.Total, channels)
+		m.preview = newPreviewer(rate, channels)
+	}
+	m.peaks.add(b.Samples)
+	m.final = nil
+	m.progress.Stage = stageRendering
+	m.progress.Frames = min(b.Offset+int64(len(b.Samples)/channels), b.Total)
+	m.progress.Total = b.Total
+	m.progress.Percent = percentRendered * float64(m.progress.Frames) / float64(max(b.Total, 1))
+	if !m.deaf {
+		m.listenTo(b)
+	}
+	m.touch()
+}
+
+// listenTo adds a block to the preview.
+func (m *meter) listenTo(b engine.Block) {
+	pcm, first := m.preview.add(m.pcm, b.Offset, b.Samples)
+	if first != m.offset+int64(len(m.pcm)) { // nothing waits, or there was a gap
+		pcm = pcm[len(m.pcm):]
+		m.offset = first
+	}
+	if over := len(pcm) - maxPreview; over > 0 {
+		pcm = append(pcm[:0], pcm[over:]...)
+		m.offset += int64(over)
+	}
+	m.pcm = pcm
+}
+
+// stage moves on to a stage behind the rendering of total frames, with the peaks
+// of the finished sound.
+func (m *meter) stage(name string, percent float64, total int64, peaks model.Peaks) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Stage, m.progress.Percent = name, percent
+	// Never fewer frames than were shown: progress orders by them.
+	m.progress.Total = max(total, m.progress.Frames)
+	m.progress.Frames = m.progress.Total
+	m.final = make([]int, len(peaks))
+	for i, v := range peaks {
+		m.final[i] = int(v)
+	}
+	m.touch()
+}
+
+func (m *meter) touch() {
+	m.dirty = true
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close publishes what is left and ends the meter.
+func (m *meter) close() {
+	close(m.end)
+	<-m.done
+}
+
+func (m *meter) run(ctx context.Context) {
+	defer close(m.done)
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-m.wake:
+		case <-m.end:
+			m.publish(ctx)
+			return
+		}
+		m.publish(ctx)
+		pause.Reset(publishEvery)
+		select {
+		case <-pause.C:
+		case <-m.end:
+			m.publish(ctx)
+			return
+		}
+	}
+}
+
+// publish sends the newest progress and the preview that waits. Its errors are
+// the publisher's to log.
+func (m *meter) publish(ctx context.Context) {
+	m.mu.Lock()
+	dirty := m.dirty
+	m.dirty = false
+	p := m.progress
+	switch {
+	case m.final != nil:
+		p.Peaks = m.final // never changed, only replaced
+	case m.peaks != nil:
+		p.Peaks = append([]int{}, m.peaks.out...)
+	default:
+		p.Peaks = []int{}
+	}
+	m.mu.Unlock()
+	if dirty {
+		_ = m.pub.Progress(ctx, p)
+	}
+
+	listening := m.pub.Listening(ctx, p.JobID)
+	m.mu.Lock()
+	pcm, offset := m.pcm, m.offset
+	m.pcm, m.deaf = nil, !listening
+	m.offset += int64(len(pcm))
+	m.mu.Unlock()
+	for listening && len(pcm) > 0 {
+		n := min(len(pcm), chunkSamples)
+		_ = m.pub.Audio(ctx, model.AudioChunk{
+			JobID: p.JobID, SoundID: p.SoundID, Attempt: p.Attempt, Offset: offset, PCM: pcm[:n],
+		})
+		pcm, offset = pcm[n:], offset+int64(n)
+	}
+}

@@ -1,0 +1,286 @@
+// Package worker runs the tasks of the farm: it claims what a ticket stands for,
+// renders the sound, stores the file and commits. It writes nothing to the
+// database itself and decides nothing about retries: it reports what happened.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchlab/engine"
+	"patchlab/engine/patch"
+	"patchlab/internal/model"
+	"patchlab/internal/service"
+	"patchlab/storage"
+)
+
+// Farm is the record of the work; *service.Farm is one.
+type Farm interface {
+	Claim(ctx context.Context, ticket model.Ticket, workerID uuid.UUID) (claim service.Claim, ok bool, err error)
+	FindAsset(ctx context.Context, digest string) (*model.Asset, error)
+	Commit(ctx context.Context, ticket model.Ticket, asset model.Asset) (service.CommitResult, error)
+	Fail(ctx context.Context, ticket model.Ticket, failure *model.Failure, retryable bool) error
+	HandBack(ctx context.Context, ticket model.Ticket) error
+	RegisterWorker(ctx context.Context, w service.Worker) error
+	Beat(ctx context.Context, workerID uuid.UUID) error
+	RetireWorker(ctx context.Context, workerID uuid.UUID) error
+}
+
+// Store is where files go; see storage.Store.
+type Store interface {
+	Put(ctx context.Context, key string, r io.Reader) (storage.Info, error)
+	Delete(ctx context.Context, key string) error
+}
+
+// Publisher tells watchers how a render comes on. Its calls are bounded in time
+// and log their own errors.
+type Publisher interface {
+	Progress(ctx context.Context, p model.Progress) error
+	Audio(ctx context.Context, c model.AudioChunk) error
+	Listening(ctx context.Context, jobID uuid.UUID) bool
+}
+
+// RenderFunc is engine.Render, or what a test puts in its place.
+type RenderFunc func(ctx context.Context, p patch.Patch, o engine.Options) (engine.Audio, error)
+
+// Config says how a Worker works. Zero values mean the defaults.
+type Config struct {
+	Host    string
+	Version string
+	Slots   int // renders at a time, as the farm should count them; default 1
+	// MaxSpeed bounds a render to that multiple of real time, so that it can be
+	// watched; 0 = no bound.
+	MaxSpeed     float64
+	BeatEvery    time.Duration             // default 2 s
+	CallTimeout  time.Duration             // bounds one call on the farm; default 4 s
+	StoreTimeout time.Duration             // bounds storing one file; default 2 min
+	Patience     time.Duration             // how long a commit is tried while the database is away; default 30 s
+	Render       RenderFunc                // default engine.Render
+	NewID        func() (uuid.UUID, error) // default uuid.NewV7
+	Log          *slog.Logger              // default: discard
+}
+
+func (c Config) withDefaults() Config {
+	c.Slots = max(c.Slots, 1)
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.BeatEvery, 2 * time.Second},
+		{&c.CallTimeout, 4 * time.Second},
+		{&c.StoreTimeout, 2 * time.Minute},
+		{&c.Patience, 30 * time.Second},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	if c.Render == nil {
+		c.Render = engine.Render
+	}
+	if c.NewID == nil {
+		c.NewID = uuid.NewV7
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// errLost is the cause with which the renders of a worker end that the farm has
+// given up: their tasks belong to others now.
+var errLost = errors.New("worker: the farm has given this worker up")
+
+// Worker runs tasks. Run keeps it registered; Handle works on one ticket and may
+// be called from many goroutines.
+type Worker struct {
+	farm  Farm
+	store Store
+	pub   Publisher
+	cfg   Config
+
+	kick chan struct{} // beat now
+
+	mu      sync.Mutex
+	id      uuid.UUID     // uuid.Nil while not registered
+	ready   chan struct{} // closed when registered
+	nextRun uint64
+	runs    map[uint64]context.CancelCauseFunc
+	flights map[string]chan struct{} // by digest: closed when its render has ended
+}
+
+// New returns a Worker. Start Run before tickets come.
+func New(farm Farm, store Store, pub Publisher, cfg Config) *Worker {
+	return &Worker{
+		farm:    farm,
+		store:   store,
+		pub:     pub,
+		cfg:     cfg.withDefaults(),
+		kick:    make(chan struct{}, 1),
+		ready:   make(chan struct{}),
+		runs:    make(map[uint64]context.CancelCauseFunc),
+		flights: make(map[string]chan struct{}),
+	}
+}
+
+// Run registers the worker and keeps its beat until ctx ends; then it retires,
+// and what it still had goes back to the farm. End ctx after the last Handle.
+//
+// A beat that fails because the database is away harms no render: the commit
+// will wait for the database as well. A farm that no longer knows the worker has
+// given its tasks to others, so they end and it registers under a new id.
+func (w *Worker) Run(ctx context.Context) {
+	t := time.NewTicker(w.cfg.BeatEvery)
+	defer t.Stop()
+	failing := false
+	for {
+		err := w.beat(ctx)
+		if failed := err != nil && ctx.Err() == nil; failed != failing {
+			failing = failed
+			if failed {
+				w.cfg.Log.WarnContext(ctx, "the worker's beat fails", "err", err)
+			} else if ctx.Err() == nil {
+				w.cfg.Log.InfoContext(ctx, "the worker's beat is back")
+			}
+		}
+		select {
+		case <-t.C:
+		case <-w.kick:
+		case <-ctx.Done():
+			w.retire(ctx)
+			return
+		}
+	}
+}
+
+// beat beats once, or registers where the farm does not know the worker.
+func (w *Worker) beat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.CallTimeout)
+	defer cancel()
+	w.mu.Lock()
+	id := w.id
+	w.mu.Unlock()
+	if id != uuid.Nil {
+		err := w.farm.Beat(ctx, id)
+		if !errors.Is(err, service.ErrWorkerGone) {
+			return err
+		}
+		w.lose(id)
+	}
+	return w.register(ctx)
+}
+
+func (w *Worker) register(ctx context.Context) error {
+	id, err := w.cfg.NewID()
+	if err != nil {
+		return fmt.Errorf("name the worker: %w", err)
+	}
+	err = w.farm.RegisterWorker(ctx, service.Worker{ID: id, Host: w.cfg.Host, Version: w.cfg.Version, Slots: w.cfg.Slots})
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.id = id
+	close(w.ready)
+	w.cfg.Log.InfoContext(ctx, "worker registered", "worker", id, "slots", w.cfg.Slots)
+	return nil
+}
+
+// lose forgets the identity and ends all renders.
+func (w *Worker) lose(id uuid.UUID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.id != id {
+		return
+	}
+	w.cfg.Log.Warn("the farm has given this worker up; its tasks went to others", "worker", id, "tasks", len(w.runs))
+	w.id = uuid.Nil
+	w.ready = make(chan struct{})
+	for _, cancel := range w.runs {
+		cancel(errLost)
+	}
+}
+
+func (w *Worker) retire(ctx context.Context) {
+	w.mu.Lock()
+	id := w.id
+	w.mu.Unlock()
+	if id == uuid.Nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.CallTimeout)
+	defer cancel()
+	if err := w.farm.RetireWorker(ctx, id); err != nil {
+		w.cfg.Log.WarnContext(ctx, "the worker could not retire; a janitor will notice", "worker", id, "err", err)
+	}
+}
+
+// identity returns the id of the worker, waiting until it is registered.
+func (w *Worker) identity(ctx context.Context) (uuid.UUID, error) {
+	for {
+		w.mu.Lock()
+		id, ready := w.id, w.ready
+		w.mu.Unlock()
+		if id != uuid.Nil {
+			return id, nil
+		}
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return uuid.Nil, ctx.Err()
+		}
+	}
+}
+
+// begin gives a task a context that ends with errLost when the worker is lost.
+func (w *Worker) begin(ctx context.Context, id uuid.UUID) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.id != id {
+		cancel(errLost)
+	}
+	w.nextRun++
+	run := w.nextRun
+	w.runs[run] = cancel
+	return ctx, func() {
+		w.mu.Lock()
+		delete(w.runs, run)
+		w.mu.Unlock()
+		cancel(nil)
+	}
+}
+
+// board waits for a render of the same digest in this process to end, or makes
+// the caller the one who renders: it then gets the function that ends the flight.
+func (w *Worker) board(ctx context.Context, digest string) (land func(), err error) {
+	w.mu.Lock()
+	flight, flying := w.flights[digest]
+	if !flying {
+		flight = make(chan struct{})
+		w.flights[digest] = flight
+	}
+	w.mu.Unlock()
+	if !flying {
+		return func() {
+			w.mu.Lock()
+			delete(w.flights, digest)
+			w.mu.Unlock()
+			close(flight)
+		}, nil
+	}
+	select {
+	case <-flight:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
