@@ -418,7 +418,13 @@ func (b *builder) fit() {
 	p := &b.out.Patch
 	d := p.Output.Duration
 	if d > 0 && !b.fixed["bus.reverb.time"] && p.Bus.Reverb.Mix > 0 {
-		p.Bus.Reverb.Time = clamp("bus.reverb.time", min(p.Bus.Reverb.Time, 0.6*d))
+		most := 0.35 // of the file is the tail, more only where the words ask for a room
+		for i := range b.items {
+			if isReverb(&b.items[i]) {
+				most = 0.6
+			}
+		}
+		p.Bus.Reverb.Time = clamp("bus.reverb.time", min(p.Bus.Reverb.Time, most*d))
 	}
 	for i := range p.Layers {
 		l := &p.Layers[i]
@@ -426,16 +432,16 @@ func (b *builder) fit() {
 		held := l.Gate
 		if d > 0 {
 			if !b.fixed[at+"amp_env.release"] {
-				l.AmpEnv.Release = min(l.AmpEnv.Release, 0.25*d)
+				l.AmpEnv.Release = min(l.AmpEnv.Release, 0.16*d)
 			}
 			if !b.fixed[at+"amp_env.attack"] {
 				l.AmpEnv.Attack = min(l.AmpEnv.Attack, 0.5*d)
 			}
-			held = d - l.AmpEnv.Release
+			tail := l.AmpEnv.Release
 			if p.Bus.Reverb.Mix > 0 {
-				held -= p.Bus.Reverb.Time
+				tail = max(tail, p.Bus.Reverb.PreDelay+p.Bus.Reverb.Time)
 			}
-			held = max(held, 0.35*d)
+			held = max(d-tail, d/3) // as the engine shares out the file
 			if l.AmpEnv.Sustain == 0 && !b.fixed[at+"amp_env.decay"] {
 				// A struck sound rings longer in a longer file, but keeps its character.
 				l.AmpEnv.Decay = clamp(at+"amp_env.decay", min(math.Sqrt(l.AmpEnv.Decay*d), d))

@@ -158,8 +158,8 @@ func instruments() []entry {
 		},
 		{
 			word: "pluck", also: []string{"plucked", "plucky"}, kind: Instrument, doc: "A short, picked note.",
-			effects: join(osc("1", "saw", 0.7, 0), osc("2", "square", 0.35, 4), filter("lowpass", 24, 520, 1.3),
-				filterEnv(3000, 0.001, 0.22, 0, 0.2), amp(0.001, 0.55, 0, 0.25), note1(329.6, 0.3), reverb(0.1, 0.9)),
+			effects: join(osc("1", "saw", 0.7, 0), osc("2", "square", 0.35, 4), filter("lowpass", 24, 560, 1.3),
+				filterEnv(3000, 0.001, 0.45, 0, 0.3), amp(0.001, 0.55, 0, 0.25), note1(329.6, 0.3), reverb(0.1, 0.9)),
 			flavour: []effect{num("amp_env.attack", 0.001), num("amp_env.decay", 0.5), num("amp_env.sustain", 0), num("filter_env.attack", 0.001), num("filter_env.decay", 0.2), num("filter_env.sustain", 0), num("filter.env_amount", 2600)},
 		},
 		{
@@ -192,8 +192,8 @@ func instruments() []entry {
 			flavour: noise("white", 0.5),
 		},
 		{
-			word: "cowbell", kind: Instrument, doc: "Two squares a wide fifth apart, as the old drum machine had it.",
-			effects: join(osc("1", "square", 0.6, 0), osc("2", "square", 0.6, 680), filter("bandpass", 12, 1100, 1.2), amp(0.001, 0.5, 0, 0.1), note1(540, 0.3)),
+			word: "cowbell", kind: Instrument, doc: "Two squares a wide fifth apart, after the old drum machine.",
+			effects: join(osc("1", "square", 0.6, 0), osc("2", "square", 0.6, 680), filter("bandpass", 12, 1100, 1.2), amp(0.001, 0.5, 0, 0.1), note1(640, 0.3)),
 			flavour: []effect{num("synth.osc2.tune", 680)},
 		},
 		{
@@ -237,9 +237,9 @@ func instruments() []entry {
 			flavour: []effect{num("gate", 0.07), num("amp_env.attack", 0.001)},
 		},
 		{
-			word: "laser", also: []string{"zap", "pew", "laser zap", "blaster"}, kind: Instrument, doc: "A square that falls three octaves.",
-			effects: join(osc("1", "square", 0.7, 0), osc("2", "saw", 0.4, 9), filter("highpass", 12, 180, 0.7071), amp(0.001, 0.3, 0.25, 0.06),
-				note1(1760, 0.28), []effect{num("pitch_glide", -3400)}),
+			word: "laser", also: []string{"zap", "pew", "laser zap", "blaster"}, kind: Instrument, doc: "A square that falls two octaves.",
+			effects: join(osc("1", "square", 0.7, 0), osc("2", "saw", 0.4, 9), filter("highpass", 12, 180, 0.7071), amp(0.001, 0.4, 0.3, 0.06),
+				note1(1320, 0.36), []effect{num("pitch_glide", -2600)}),
 			flavour: []effect{num("pitch_glide", -2800)},
 		},
 		{
@@ -290,7 +290,7 @@ func instruments() []entry {
 		},
 		{
 			word: "explosion", also: []string{"blast", "explode"}, kind: Instrument, doc: "Driven noise that darkens as it dies.",
-			effects: join(osc("1", "sine", 0.35, 0), noise("white", 0.9), filter("lowpass", 12, 240, 0.8), filterEnv(4600, 0.001, 0.9, 0, 0.6),
+			effects: join(osc("1", "sine", 0.25, 0), noise("white", 0.9), filter("lowpass", 12, 800, 0.7071), filterEnv(4200, 0.001, 1.4, 0, 0.6),
 				pitchEnv(1500, 0, 0.3, 0, 0.2), amp(0.002, 1.6, 0, 0.7), note1(36, 1), drive(14, 0.8), reverb(0.22, 2)),
 			flavour: noise("white", 0.6),
 		},
@@ -344,7 +344,7 @@ func instruments() []entry {
 
 func adjectives() []entry {
 	darker := []effect{mul("filter.cutoff", 0.42), mul("filter.env_amount", 0.8)}
-	brighter := []effect{mul("filter.cutoff", 2.3)}
+	brighter := []effect{mul("filter.cutoff", 2.6)}
 	return []entry{
 		{word: "deep", kind: Adjective, doc: "Lower and darker, with more sub.", effects: []effect{mul("pitch", 0.77), mul("filter.cutoff", 0.72), add("synth.osc3.level", 0.12)}},
 		{word: "low", also: []string{"bassy", "lower"}, kind: Adjective, doc: "Half an octave down.", effects: []effect{mul("pitch", 0.66), mul("filter.cutoff", 0.8)}},
@@ -380,7 +380,8 @@ func adjectives() []entry {
 		{word: "detuned", also: []string{"beating"}, kind: Adjective, doc: "Oscillators apart.", effects: []effect{num("synth.osc1.unison", 3), amt("synth.osc1.detune", 22), add("synth.osc2.tune", 14)}, off: []effect{num("synth.osc1.detune", 0), num("synth.osc1.unison", 1)}},
 		{word: "resonant", also: []string{"squelchy", "acid", "acidic", "sharp"}, kind: Adjective, doc: "A filter that sings.", effects: []effect{mul("filter.resonance", 4), add("filter.env_amount", 900)}},
 		{word: "hollow", also: []string{"nasal"}, kind: Adjective, doc: "Only the odd harmonics.", effects: []effect{opt("synth.osc1.wave", "square"), opt("synth.osc2.wave", "triangle"), mul("filter.cutoff", 0.8)}},
-		{word: "glassy", also: []string{"glass", "metallic", "crystal", "shimmering", "fm"}, kind: Adjective, doc: "High partials out of tune with the note.", effects: []effect{opt("synth.osc2.wave", "sine"), num("synth.osc2.tune", 1758), add("synth.osc2.level", 0.15), opt("synth.osc3.wave", "sine"), num("synth.osc3.tune", 2920), num("synth.osc3.level", 0.3), mul("filter.cutoff", 1.3)}},
+		{word: "glassy", also: []string{"glass", "metallic", "crystal", "shimmering"}, kind: Adjective, doc: "High partials out of tune with the note.", effects: []effect{opt("synth.osc2.wave", "sine"), num("synth.osc2.tune", 1758), add("synth.osc2.level", 0.15), opt("synth.osc3.wave", "sine"), num("synth.osc3.tune", 2920), num("synth.osc3.level", 0.3), mul("filter.cutoff", 1.3)}},
+		{word: "fm", kind: Adjective, doc: "The side bands of a 1 : 3.5 frequency modulation.", effects: []effect{opt("synth.osc2.wave", "sine"), num("synth.osc2.tune", 2169), num("synth.osc2.level", 0.45), opt("synth.osc3.wave", "sine"), num("synth.osc3.tune", 3369), num("synth.osc3.level", 0.16)}},
 		{word: "noisy", also: []string{"breathy", "dusty", "airy"}, kind: Adjective, doc: "Noise under the tone.", effects: []effect{amt("synth.noise.level", 0.22)}},
 		{word: "huge", also: []string{"big", "massive", "cinematic", "epic"}, kind: Adjective, doc: "Larger, lower and longer.", effects: []effect{mul("pitch", 0.85), mul("amp_env.decay", 1.5), mul("gate", 1.25), add("bus.reverb.mix", 0.1), mul("bus.reverb.time", 1.3)}},
 		{word: "small", also: []string{"little", "light"}, kind: Adjective, doc: "Smaller, higher and shorter.", effects: []effect{mul("pitch", 1.2), mul("amp_env.decay", 0.55), mul("gate", 0.7), mul("bus.reverb.mix", 0.4), mul("bus.reverb.time", 0.6)}},
@@ -428,17 +429,18 @@ func effects() []entry {
 		},
 		{
 			word: "chord", also: []string{"major", "major chord", "chords"}, kind: Effect, doc: "A major triad on the three oscillators.",
-			effects: triad(400), off: []effect{},
+			effects: triad(386), off: []effect{},
 		},
-		{word: "minor", also: []string{"minor chord", "sad"}, kind: Effect, doc: "A minor triad on the three oscillators.", effects: triad(300), off: []effect{}},
+		{word: "minor", also: []string{"minor chord", "sad"}, kind: Effect, doc: "A minor triad on the three oscillators.", effects: triad(316), off: []effect{}},
 	}
 }
 
-// triad tunes the second and third oscillator to a third and a fifth. The wave
+// triad tunes the second and third oscillator to a third and a fifth, just and
+// not tempered, so that sustained chords stand still instead of beating. The wave
 // of the first is copied to them by the interpreter (path "synth.chord").
 func triad(third float64) []effect {
 	return []effect{
-		opt("synth.chord", "triad"), num("synth.osc2.tune", third), num("synth.osc3.tune", 700),
+		opt("synth.chord", "triad"), num("synth.osc2.tune", third), num("synth.osc3.tune", 702),
 	}
 }
 
