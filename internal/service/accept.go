@@ -14,6 +14,7 @@ import (
 
 	"patchlab/db"
 	"patchlab/engine/patch"
+	"patchlab/internal/format"
 	"patchlab/internal/model"
 	"patchlab/internal/prompt"
 )
@@ -223,7 +224,7 @@ ON CONFLICT (owner, key) DO NOTHING`, owner, idemKey, notNil(hash), jobID, now)
 INSERT INTO sounds (id, owner_id, anon_key, job_id, position, prompt, name, state, patch, format, explanation, created_at, expires_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
 			soundID, caller.UserID, anonKey, jobID, i, strings.TrimSpace(words), soundName(words, i, len(takes)),
-			string(t.patch.Canonical()), formatWAV, string(t.explanation), now, expires); err != nil {
+			string(t.patch.Canonical()), format.WAV, string(t.explanation), now, expires); err != nil {
 			return uuid.Nil, false, err
 		}
 		if _, err := tx.Exec(ctx, `
@@ -235,9 +236,6 @@ VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
 	}
 	return jobID, false, nil
 }
-
-// formatWAV is the format that sounds are rendered to.
-const formatWAV = "wav"
 
 // replay looks for the job of an idempotency key.
 func (f *Farm) replay(ctx context.Context, tx *db.Tx, owner, key string, hash []byte, now time.Time) (uuid.UUID, bool, error) {

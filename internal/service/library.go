@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"patchlab/db/repo"
+	"patchlab/internal/format"
 	"patchlab/internal/model"
 )
 
@@ -107,4 +108,18 @@ func (l *Library) Rendered(ctx context.Context, caller model.Caller, id uuid.UUI
 		return model.Sound{}, model.Errorf(model.CodeGone, "the audio of this sound has expired")
 	}
 	return s, nil
+}
+
+// Recipe returns all that determines the bytes of a sound of the caller: with the
+// versions that rendered it, or, where it is not rendered, those of this build.
+func (l *Library) Recipe(ctx context.Context, caller model.Caller, id uuid.UUID) (format.Recipe, error) {
+	s, err := l.Sound(ctx, caller, id)
+	if err != nil {
+		return format.Recipe{}, err
+	}
+	r := format.NewRecipe(s.Patch, s.Format)
+	if s.Asset != nil {
+		r.Engine, r.Encoder = s.Asset.Engine, s.Asset.Encoder
+	}
+	return r, nil
 }

@@ -115,6 +115,29 @@ func TestRendered(t *testing.T) {
 	})
 }
 
+func TestRecipe(t *testing.T) {
+	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+		ctx := context.Background()
+		me := servicetest.Anon("me")
+		id := h.Accept(t, me, 1).Sounds[0].ID
+		before, err := h.Library.Recipe(ctx, me, id)
+		require.NoError(t, err)
+		assert.True(t, before.Current())
+		_, err = h.Library.Recipe(ctx, servicetest.Anon("you"), id)
+		assert.Equal(t, model.CodeNotFound, model.CodeOf(err))
+
+		claim := h.Next(t, h.Worker(t, 1))
+		old := servicetest.Asset(before.Digest())
+		old.Engine = "0"
+		_, err = h.Farm.Commit(ctx, claim.Ticket, old)
+		require.NoError(t, err)
+		after, err := h.Library.Recipe(ctx, me, id)
+		require.NoError(t, err)
+		assert.Equal(t, "0", after.Engine)
+		assert.Equal(t, before.Patch, after.Patch)
+	})
+}
+
 func FuzzCursor(f *testing.F) {
 	f.Add("")
 	f.Add("!")
