@@ -104,10 +104,10 @@ func TestExpiryInBatchesByTwoJanitors(t *testing.T) {
 	each(t, service.Config{MaxQueued: 10_000}, func(t *testing.T, h *servicetest.Harness) {
 		ctx := context.Background()
 		worker := h.Worker(t, 4)
-		for range 230 {
+		for range 105 {
 			h.Accept(t, servicetest.Anon("a"), 1)
 		}
-		render(t, h, worker, 230, func(i int) string { return fmt.Sprint(i) })
+		render(t, h, worker, 105, func(i int) string { return fmt.Sprint(i) })
 		h.Clock.Advance(48 * time.Hour)
 		var mu sync.Mutex
 		jobs, assets := 0, 0
@@ -126,12 +126,12 @@ func TestExpiryInBatchesByTwoJanitors(t *testing.T) {
 		wg.Wait()
 		a, err := h.Keeper.RemoveUnreferencedAssets(ctx) // what one expired after the other had looked
 		require.NoError(t, err)
-		assert.Equal(t, 230, jobs)
-		assert.Equal(t, 230, assets+a)
+		assert.Equal(t, 105, jobs)
+		assert.Equal(t, 105, assets+a)
 		h.Clock.Advance(2 * time.Hour)
 		due, err := h.Keeper.DueTrash(ctx, 1000)
 		require.NoError(t, err)
-		assert.Len(t, due, 230)
+		assert.Len(t, due, 105)
 	})
 }
 
