@@ -110,12 +110,16 @@ func (l *Library) Rendered(ctx context.Context, caller model.Caller, id uuid.UUI
 	return s, nil
 }
 
+// Recipe is all that determines the bytes of a sound, under a name that those may
+// use who do not deal in files.
+type Recipe = format.Recipe
+
 // Recipe returns all that determines the bytes of a sound of the caller: with the
 // versions that rendered it, or, where it is not rendered, those of this build.
-func (l *Library) Recipe(ctx context.Context, caller model.Caller, id uuid.UUID) (format.Recipe, error) {
+func (l *Library) Recipe(ctx context.Context, caller model.Caller, id uuid.UUID) (Recipe, error) {
 	s, err := l.Sound(ctx, caller, id)
 	if err != nil {
-		return format.Recipe{}, err
+		return Recipe{}, err
 	}
 	r := format.NewRecipe(s.Patch, s.Format)
 	if s.Asset != nil {
