@@ -1,4 +1,5 @@
-// Command janitor sweeps up after PatchLAB: what expired, what nothing refers to and what crashedn// workers left. Several in parallel are safe.
+// Command janitor sweeps up after PatchLAB: what expired, what nothing refers to and what
+// crashed workers left. Several in parallel are safe.
 package main
 
 import (
