@@ -71,7 +71,7 @@ type redisLog struct{ log *slog.Logger }
 
 // Printf implements the logger that the library wants.
 func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
-	l.log.DebugContext(ctx, fmt.Sprintf(format, args...))
+	l.log.DebugContext(ctx, "the Redis library", "says", fmt.Sprintf(format, args...))
 }
 
 // bounded sets the time-outs and leaves out what no server of ours needs.

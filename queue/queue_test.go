@@ -221,7 +221,7 @@ func TestAPanicAndRubbishEndOnlyTheirTicket(t *testing.T) {
 		require.NoError(t, err)
 		c := queue.NewClient(rdb)
 		var done atomic.Int32
-		serve(t, rdb, queue.ServerConfig{}, func(_ context.Context, tk model.Ticket) error {
+		serve(t, rdb, queue.ServerConfig{}, func(context.Context, model.Ticket) error {
 			if done.Add(1) == 1 {
 				panic("poison")
 			}

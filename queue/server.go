@@ -200,7 +200,8 @@ func (s *Server) process(_ context.Context, task *asynq.Task) error {
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
-	if err := s.handler(s.base, t); err != nil && !errors.Is(err, context.Canceled) {
+	err = s.handler(s.base, t) //nolint:contextcheck // on purpose not Asynq's, see Server
+	if err != nil && !errors.Is(err, context.Canceled) {
 		s.cfg.Log.Warn("a ticket failed", "task", t.TaskID, "attempt", t.Attempt, "err", err)
 	}
 	return nil
@@ -237,10 +238,19 @@ func (s *Server) leave() {
 // asynqLog sends what Asynq says to slog.
 type asynqLog struct{ log *slog.Logger }
 
-func (l asynqLog) Debug(args ...any) { l.log.Debug(fmt.Sprint(args...)) }
-func (l asynqLog) Info(args ...any)  { l.log.Debug(fmt.Sprint(args...)) } // its chatter at start and stop
-func (l asynqLog) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...)) }
-func (l asynqLog) Error(args ...any) { l.log.Error(fmt.Sprint(args...)) }
+const asynqSays = "the queue library"
+
+// Debug implements asynq.Logger, as do the others.
+func (l asynqLog) Debug(args ...any) { l.log.Debug(asynqSays, "says", fmt.Sprint(args...)) }
+
+// Info logs for debugging only: it is chatter at start and stop.
+func (l asynqLog) Info(args ...any) { l.log.Debug(asynqSays, "says", fmt.Sprint(args...)) }
+
+// Warn logs a warning.
+func (l asynqLog) Warn(args ...any) { l.log.Warn(asynqSays, "says", fmt.Sprint(args...)) }
+
+// Error logs an error.
+func (l asynqLog) Error(args ...any) { l.log.Error(asynqSays, "says", fmt.Sprint(args...)) }
 
 // Fatal logs as an error: a library does not end our process.
-func (l asynqLog) Fatal(args ...any) { l.log.Error(fmt.Sprint(args...)) }
+func (l asynqLog) Fatal(args ...any) { l.log.Error(asynqSays, "says", fmt.Sprint(args...)) }

@@ -58,12 +58,15 @@ func (b *books) Sweep(context.Context) (int, error) { return 2, b.call(janitor.S
 func (b *books) ReapDead(context.Context, *service.BeatWatch) (int, error) {
 	return 1, b.call(janitor.Reap)
 }
+
 func (b *books) ExpireAnonymous(context.Context) (int, int, error) {
 	return 1, 4, b.call(janitor.Expire)
 }
+
 func (b *books) RemoveUnreferencedAssets(context.Context) (int, error) {
 	return 3, b.call(janitor.Assets)
 }
+
 func (b *books) ExpireIdempotencyKeys(context.Context) (int, error) {
 	return 5, b.call(janitor.Idempotency)
 }

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/google/uuid"
@@ -8,6 +10,17 @@ import (
 
 	"patchlab/internal/model"
 )
+
+// still is a database that cannot be read.
+type still struct{}
+
+var errStill = errors.New("cannot be read")
+
+func (still) JobByID(context.Context, uuid.UUID) (model.Job, error) { return model.Job{}, errStill }
+
+func (still) JobVersions(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) {
+	return nil, errStill
+}
 
 // FuzzHeard sends anything on the channels of a watched job: nothing may panic,
 // and what gets through must be in range.
@@ -19,13 +32,14 @@ func FuzzHeard(f *testing.F) {
 	f.Add(audioChannel(id), string(encodeChunk(model.AudioChunk{SoundID: sound, Offset: 3, PCM: []int16{1, -1}})))
 	f.Add("live:job:", "")
 	f.Fuzz(func(t *testing.T, channel, payload string) {
-		h := NewHub(nil, nil, HubConfig{})
+		h := NewHub(nil, still{}, HubConfig{})
 		s := newSubscription(h, id, true)
 		w, err := h.add(s)
 		require.NoError(t, err)
 		h.apply(w, &model.Job{ID: id, Version: 1, Sounds: []model.Sound{{ID: sound, State: model.Running}}})
 		s.pushState(w.snapshot())
-		_ = h.heard(channel, payload)
+		_ = h.heard(context.Background(), channel, payload)
+		h.work.Wait()
 		_, _ = decodeStored(id, payload)
 		for _, m := range s.progress {
 			p := m.Progress[0]

@@ -96,7 +96,6 @@ type Hub struct {
 	reread  chan struct{}  // read the versions now
 
 	mu       sync.Mutex
-	ctx      context.Context // of Run; nil before
 	closed   bool
 	watches  map[uuid.UUID]*watch
 	channels map[string]*channel // what Redis was asked for
@@ -139,9 +138,6 @@ func NewHub(rdb redis.UniversalClient, jobs Jobs, cfg HubConfig) *Hub {
 func (h *Hub) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	ps := h.rdb.Subscribe(ctx)
-	h.mu.Lock()
-	h.ctx = ctx
-	h.mu.Unlock()
 
 	var loops sync.WaitGroup
 	events := ps.ChannelWithSubscriptions(
@@ -150,7 +146,7 @@ func (h *Hub) Run(ctx context.Context) {
 		redis.WithChannelPingTimeout(h.cfg.Reread),
 		redis.WithChannelReconnectTimeout(h.cfg.Reread),
 	)
-	loops.Go(func() { h.listen(events) })
+	loops.Go(func() { h.listen(ctx, events) })
 	loops.Go(func() { h.subscribeLoop(ctx, ps) })
 	loops.Go(func() { h.rereadLoop(ctx) })
 
@@ -354,7 +350,7 @@ func (h *Hub) wanted() (add, drop []string) {
 
 // listen handles what Redis sends. It never waits for anyone: the embedded Redis
 // would hold all publishers up.
-func (h *Hub) listen(events <-chan any) {
+func (h *Hub) listen(ctx context.Context, events <-chan any) {
 	for event := range events {
 		switch e := event.(type) {
 		case *redis.Subscription:
@@ -362,8 +358,8 @@ func (h *Hub) listen(events <-chan any) {
 				h.confirmed(e.Channel)
 			}
 		case *redis.Message:
-			if err := h.heard(e.Channel, e.Payload); err != nil {
-				h.cfg.Log.Debug("ignored a publication", "channel", e.Channel, "err", err)
+			if err := h.heard(ctx, e.Channel, e.Payload); err != nil {
+				h.cfg.Log.DebugContext(ctx, "ignored a publication", "channel", e.Channel, "err", err)
 			}
 		}
 	}
@@ -403,7 +399,7 @@ func (w *watch) confirm() {
 }
 
 // heard handles one publication.
-func (h *Hub) heard(name, payload string) error {
+func (h *Hub) heard(ctx context.Context, name, payload string) error {
 	id, audio, err := splitChannel(name)
 	if err != nil {
 		return err
@@ -425,7 +421,7 @@ func (h *Hub) heard(name, payload string) error {
 		if err != nil {
 			return err
 		}
-		h.gotVersion(id, v)
+		h.gotVersion(ctx, id, v)
 	case markProgress:
 		p, err := decodeProgress(id, rest)
 		if err != nil {
@@ -438,11 +434,11 @@ func (h *Hub) heard(name, payload string) error {
 	return nil
 }
 
-func (h *Hub) gotVersion(id uuid.UUID, version int64) {
+func (h *Hub) gotVersion(ctx context.Context, id uuid.UUID, version int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if w := h.watches[id]; w != nil && (w.job == nil || version > w.job.Version) {
-		h.refresh(w)
+		h.refresh(ctx, w)
 	}
 }
 
@@ -471,17 +467,16 @@ func (h *Hub) gotAudio(c *model.AudioChunk) {
 	}
 }
 
-// refresh has a job read again.
-func (h *Hub) refresh(w *watch) {
+// refresh has a job read again, by a goroutine that ends with ctx, which is Run's.
+func (h *Hub) refresh(ctx context.Context, w *watch) {
 	if w.reading {
 		w.again = true
 		return
 	}
-	if h.ctx == nil || h.closed || (w.job != nil && w.job.State.Final()) {
+	if h.closed || (w.job != nil && w.job.State.Final()) {
 		return
 	}
 	w.reading = true
-	ctx := h.ctx
 	h.work.Go(func() { h.readUntilStill(ctx, w) })
 }
 
@@ -500,7 +495,7 @@ func (h *Hub) readUntilStill(ctx context.Context, w *watch) {
 		<-h.reads
 		if err != nil && ctx.Err() == nil {
 			// The next re-read of the versions tries again.
-			h.cfg.Log.Warn("a watched job cannot be read", "job", w.id, "err", err)
+			h.cfg.Log.WarnContext(ctx, "a watched job cannot be read", "job", w.id, "err", err)
 		}
 		h.mu.Lock()
 		if err == nil {
@@ -672,9 +667,9 @@ func (h *Hub) rereadVersions(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		h.compare(batch, versions)
+		h.compare(ctx, batch, versions)
 	}
-	h.lookUpPositions()
+	h.lookUpPositions(ctx)
 	return nil
 }
 
@@ -691,7 +686,7 @@ func (h *Hub) unfinished() []uuid.UUID {
 	return ids
 }
 
-func (h *Hub) compare(ids []uuid.UUID, versions map[uuid.UUID]int64) {
+func (h *Hub) compare(ctx context.Context, ids []uuid.UUID, versions map[uuid.UUID]int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, id := range ids {
@@ -709,7 +704,7 @@ func (h *Hub) compare(ids []uuid.UUID, versions map[uuid.UUID]int64) {
 			}
 		case v > w.job.Version:
 			w.missing = 0
-			h.refresh(w)
+			h.refresh(ctx, w)
 		default:
 			w.missing = 0
 		}
@@ -718,7 +713,7 @@ func (h *Hub) compare(ids []uuid.UUID, versions map[uuid.UUID]int64) {
 
 // lookUpPositions reads some of the jobs that wait: their place in the queue
 // changes without a new version of theirs. A map gives them in random order.
-func (h *Hub) lookUpPositions() {
+func (h *Hub) lookUpPositions(ctx context.Context) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	left := h.cfg.MaxPositions
@@ -727,7 +722,7 @@ func (h *Hub) lookUpPositions() {
 			return
 		}
 		if w.job != nil && !w.job.State.Final() && w.job.QueuePosition != nil {
-			h.refresh(w)
+			h.refresh(ctx, w)
 			left--
 		}
 	}

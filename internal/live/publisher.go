@@ -40,7 +40,7 @@ var errResting = errors.New("live: not published, Redis failed a moment ago")
 //
 // KEYS: hash. ARGV: sound, attempt, frames, thousandths of a percent, JSON,
 // TTL in ms, channel, mark.
-var storeProgress = redis.NewScript(`
+const storeProgress = `
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 if old then
   local _, _, a, f, p = string.find(old, '^(%d+) (%d+) (%d+) ')
@@ -56,7 +56,7 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 redis.call('PUBLISH', ARGV[7], ARGV[8] .. ARGV[5])
 return 1
-`)
+`
 
 // Publisher tells hubs, here and in other processes, what is new. It never
 // takes long and never does harm: a call is bounded in time, and one that fails
@@ -65,6 +65,8 @@ type Publisher struct {
 	rdb redis.UniversalClient
 	log *slog.Logger
 	now func() time.Time
+
+	store *redis.Script
 
 	mu        sync.Mutex
 	restUntil time.Time
@@ -79,7 +81,7 @@ type audience struct {
 
 // NewPublisher returns a Publisher on rdb, which the caller keeps and closes.
 func NewPublisher(rdb redis.UniversalClient, log *slog.Logger) *Publisher {
-	return &Publisher{rdb: rdb, log: log, now: time.Now, audiences: make(map[uuid.UUID]audience)}
+	return &Publisher{rdb: rdb, log: log, now: time.Now, store: redis.NewScript(storeProgress), audiences: make(map[uuid.UUID]audience)}
 }
 
 // JobChanged says that a job has a new version.
@@ -97,7 +99,7 @@ func (p *Publisher) Progress(ctx context.Context, pr model.Progress) error {
 		return fmt.Errorf("encode progress: %w", err)
 	}
 	return p.call(ctx, "progress", func(ctx context.Context) error {
-		return storeProgress.Run(ctx, p.rdb, []string{progressKey(pr.JobID)},
+		return p.store.Run(ctx, p.rdb, []string{progressKey(pr.JobID)},
 			pr.SoundID.String(), pr.Attempt, pr.Frames, int64(math.Round(pr.Percent*1000)), body,
 			progressTTL.Milliseconds(), jobChannel(pr.JobID), string(rune(markProgress))).Err()
 	})

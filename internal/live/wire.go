@@ -77,10 +77,10 @@ const chunkHeader = 16 + 4 + 8
 func encodeChunk(c model.AudioChunk) []byte {
 	b := make([]byte, chunkHeader, chunkHeader+2*len(c.PCM))
 	copy(b, c.SoundID[:])
-	binary.LittleEndian.PutUint32(b[16:], uint32(c.Attempt)) //nolint:gosec // attempts are small and not negative
-	binary.LittleEndian.PutUint64(b[20:], uint64(c.Offset))  //nolint:gosec // an offset is not negative
+	binary.LittleEndian.PutUint32(b[16:], uint32(c.Attempt))
+	binary.LittleEndian.PutUint64(b[20:], uint64(c.Offset))
 	for _, s := range c.PCM {
-		b = binary.LittleEndian.AppendUint16(b, uint16(s)) //nolint:gosec // two's complement on purpose
+		b = binary.LittleEndian.AppendUint16(b, uint16(s))
 	}
 	return b
 }
@@ -94,14 +94,14 @@ func decodeChunk(jobID uuid.UUID, payload string) (model.AudioChunk, error) {
 		JobID:   jobID,
 		SoundID: uuid.UUID(b[:16]),
 		Attempt: int(binary.LittleEndian.Uint32(b[16:])),
-		Offset:  int64(binary.LittleEndian.Uint64(b[20:])), //nolint:gosec // checked below
+		Offset:  int64(binary.LittleEndian.Uint64(b[20:])),
 		PCM:     make([]int16, (len(b)-chunkHeader)/2),
 	}
 	if c.Offset < 0 {
 		return model.AudioChunk{}, errors.New("decode audio: negative offset")
 	}
 	for i := range c.PCM {
-		c.PCM[i] = int16(binary.LittleEndian.Uint16(b[chunkHeader+2*i:])) //nolint:gosec // two's complement on purpose
+		c.PCM[i] = int16(binary.LittleEndian.Uint16(b[chunkHeader+2*i:]))
 	}
 	return c, nil
 }

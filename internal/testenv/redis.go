@@ -1,6 +1,9 @@
+// Package testenv starts private servers for tests: on free ports or sockets, in
+// temporary folders, and stopped with the test. Nothing that runs already is used.
 package testenv
 
 import (
+	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -25,7 +28,7 @@ type Redis struct {
 // the test fails, with a line that says what to install.
 func StartRedis(t testing.TB) *Redis {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "plr") // not t.TempDir: the path of a socket has at most 107 bytes
+	dir, err := os.MkdirTemp("", "plr") //nolint:usetesting // t.TempDir is too long: the path of a socket has at most 107 bytes
 	if err != nil {
 		t.Fatalf("make a folder for redis-server: %v", err)
 	}
@@ -59,13 +62,13 @@ func (r *Redis) Start() {
 	if err != nil {
 		r.t.Fatal("redis-server is not installed: apt-get install redis-server")
 	}
-	r.cmd = exec.Command(bin, "--port", "0", "--unixsocket", r.socket(),
+	r.cmd = exec.CommandContext(context.Background(), bin, "--port", "0", "--unixsocket", r.socket(),
 		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--dir", r.dir)
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatalf("start redis-server: %v", err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := net.Dial("unix", r.socket())
+		conn, err := new(net.Dialer).DialContext(context.Background(), "unix", r.socket())
 		if err == nil {
 			_ = conn.Close()
 			return

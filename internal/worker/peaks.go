@@ -68,7 +68,7 @@ func peaksOf(samples []float32, channels int) model.Peaks {
 	p.add(samples)
 	peaks := make(model.Peaks, len(p.out))
 	for i, v := range p.out {
-		peaks[i] = int8(v) //nolint:gosec // level keeps to −127..127
+		peaks[i] = int8(v)
 	}
 	return peaks
 }

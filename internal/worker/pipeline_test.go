@@ -86,7 +86,9 @@ func (p *plant) work(farm worker.Farm, grace time.Duration, cfg worker.Config) (
 	s := queue.NewServer(p.rdb, queue.ServerConfig{Concurrency: max(cfg.Slots, 1), CheckInterval: 5 * time.Millisecond, Grace: grace}, w.Handle)
 	require.NoError(p.t, s.Start())
 	stop = sync.OnceFunc(func() {
-		assert.NoError(p.t, s.Stop(context.Background()))
+		if err := s.Stop(context.Background()); err != nil {
+			p.t.Error(err)
+		}
 		retire()
 	})
 	p.t.Cleanup(stop)

@@ -291,7 +291,7 @@ func TestASoundIsRenderedStoredAndCommitted(t *testing.T) {
 	assert.Empty(t, f.failures)
 
 	last := n.progress[len(n.progress)-1]
-	assert.Equal(t, 100.0, last.Percent)
+	assert.InDelta(t, 100, last.Percent, 0)
 	assert.Equal(t, a.Frames, last.Frames)
 	assert.Len(t, last.Peaks, len(a.Peaks))
 	assert.Equal(t, f.sound.ID, last.SoundID)
@@ -307,7 +307,7 @@ func TestASoundIsRenderedStoredAndCommitted(t *testing.T) {
 	require.Len(t, f.commits, 2)
 	assert.Equal(t, a.Key, f.commits[1].Key)
 	assert.Equal(t, int32(1), d.puts.Load())
-	assert.Equal(t, 100.0, n.progress[len(n.progress)-1].Percent)
+	assert.InDelta(t, 100, n.progress[len(n.progress)-1].Percent, 0)
 	assert.Len(t, n.progress[len(n.progress)-1].Peaks, len(a.Peaks))
 }
 
