@@ -136,9 +136,6 @@ func render(ctx context.Context, env Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if cost := p.Cost(); cost > patch.MaxCost {
-		return fmt.Errorf("this patch would cost %d s of computing, the limit is %d s; make it shorter or use fewer voices", cost/1e6, int64(patch.MaxCost)/1e6)
-	}
 	audio, err := engine.Render(ctx, p, engine.Options{})
 	if err != nil {
 		return fmt.Errorf("render: %w", err)

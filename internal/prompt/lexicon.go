@@ -147,14 +147,14 @@ func instruments() []entry {
 		{
 			word: "lead", kind: Instrument, doc: "A saw that carries a melody.",
 			effects: join(osc("1", "saw", 0.8, 0), unison("1", 2, 5, 0.3), osc("2", "square", 0.3, 0),
-				filter("lowpass", 24, 2600, 1.2), filterEnv(700, 0.004, 0.3, 0.4, 0.15), amp(0.006, 0.25, 0.8, 0.12), note1(440, 0.8), reverb(0.08, 0.9)),
+				filter("lowpass", 24, 1700, 1.2), filterEnv(700, 0.004, 0.3, 0.4, 0.15), amp(0.006, 0.25, 0.8, 0.12), note1(440, 0.8), reverb(0.08, 0.9)),
 			flavour: []effect{num("pitch", 440)},
 		},
 		{
 			word: "pad", kind: Instrument, doc: "Slow, wide saws.",
-			effects: join(osc("1", "saw", 0.6, 0), unison("1", 5, 13, 0.85), osc("2", "saw", 0.35, -1200), unison("2", 3, 9, 0.6), osc("3", "triangle", 0.3, 0),
+			effects: join(osc("1", "saw", 0.4, 0), unison("1", 7, 21, 0.85), osc("2", "saw", 0.3, -1200), osc("3", "triangle", 0.75, 0),
 				filter("lowpass", 12, 1400, 0.8), filterEnv(600, 0.8, 1, 0.7, 0.8), amp(0.45, 0.8, 0.85, 0.8), note1(220, 2.6), reverb(0.25, 2.2)),
-			flavour: join(unison("1", 5, 13, 0.85), []effect{num("amp_env.attack", 0.35), num("amp_env.sustain", 0.8), num("amp_env.release", 0.7), num("gate", 2.2)}),
+			flavour: join(unison("1", 7, 14, 0.85), []effect{num("amp_env.attack", 0.35), num("amp_env.sustain", 0.8), num("amp_env.release", 0.7), num("gate", 2.2)}),
 		},
 		{
 			word: "pluck", also: []string{"plucked", "plucky"}, kind: Instrument, doc: "A short, picked note.",
@@ -344,7 +344,7 @@ func instruments() []entry {
 
 func adjectives() []entry {
 	darker := []effect{mul("filter.cutoff", 0.42), mul("filter.env_amount", 0.8)}
-	brighter := []effect{mul("filter.cutoff", 2.6)}
+	brighter := []effect{mul("filter.cutoff", 2.9)}
 	return []entry{
 		{word: "deep", kind: Adjective, doc: "Lower and darker, with more sub.", effects: []effect{mul("pitch", 0.77), mul("filter.cutoff", 0.72), add("synth.osc3.level", 0.12)}},
 		{word: "low", also: []string{"bassy", "lower"}, kind: Adjective, doc: "Half an octave down.", effects: []effect{mul("pitch", 0.66), mul("filter.cutoff", 0.8)}},
@@ -412,8 +412,9 @@ func effects() []entry {
 		{
 			word: "wobble", also: []string{"wobbly", "wobbling", "wub"}, kind: Effect, doc: "An LFO opens and closes the filter.",
 			effects: join(lfo("triangle", 4, 0.75), []effect{
-				route("lfo", "cutoff", 1900), route("lfo", "level", 2.5), mul("filter.cutoff", 1.15), mul("filter.resonance", 2.2), num("filter_env.sustain", 0), mul("filter.env_amount", 0.3),
-				num("synth.osc1.unison", 3), num("synth.osc1.detune", 9), num("synth.osc1.spread", 0.5), add("bus.distortion.drive", 9), num("bus.distortion.mix", 0.65),
+				route("lfo", "cutoff", 2200), route("lfo", "level", 4), mul("filter.cutoff", 2.4), mul("filter.resonance", 2.8), num("filter_env.sustain", 0), mul("filter.env_amount", 0.3),
+				num("synth.osc1.level", 1), num("synth.osc1.tune", 1200), num("synth.osc2.level", 0.45), mul("synth.osc3.level", 0.25),
+				num("synth.osc1.unison", 3), num("synth.osc1.detune", 10), num("synth.osc1.spread", 0.6), add("bus.distortion.drive", 10), num("bus.distortion.mix", 0.55),
 			}),
 			off: []effect{},
 		},
