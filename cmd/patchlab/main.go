@@ -1,0 +1,53 @@
+// Command patchlab is the whole of PatchLAB in one binary: `serve` runs the farm
+// in one process, the other commands work offline.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"patchlab/internal/app"
+	"patchlab/internal/cli"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	return cli.Run(ctx, args, cli.Env{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		StdoutIsTerminal: terminal(os.Stdout),
+		Seed:             drawSeed,
+		Version:          app.Version(),
+		Extra:            map[string]cli.Command{"serve": {Summary: "run the whole farm in one process", Run: serve}},
+	})
+}
+
+func serve(ctx context.Context, args []string) int {
+	if len(args) > 0 {
+		_, _ = fmt.Fprintln(os.Stderr, "patchlab serve takes no arguments: it is configured by environment variables, see docs/operations.md")
+		return cli.Usage
+	}
+	return app.Main(ctx, app.AllInOne(), os.Stderr)
+}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func drawSeed() (uint32, error) {
+	var b [4]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fmt.Errorf("draw a seed: %w", err)
+	}
+	return binary.LittleEndian.Uint32(b[:]), nil
+}

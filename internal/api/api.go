@@ -1,0 +1,265 @@
+// Package api is the HTTP edge: routes, guards, problem documents, and the live
+// streams. It holds no rules of the farm: those are in package service.
+package api
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"patchlab/internal/auth"
+	"patchlab/internal/limit"
+	"patchlab/internal/live"
+	"patchlab/internal/model"
+	"patchlab/internal/service"
+)
+
+// Farm accepts work and knows its state; *service.Farm is one.
+type Farm interface {
+	Generate(ctx context.Context, caller model.Caller, req service.GenerateRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error)
+	Job(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error)
+}
+
+// Library shows callers their sounds; *service.Library is one.
+type Library interface {
+	Sounds(ctx context.Context, caller model.Caller, cursor string, limit int) (items []model.Sound, next string, err error)
+	Sound(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error)
+	Rendered(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error)
+	Recipe(ctx context.Context, caller model.Caller, id uuid.UUID) (service.Recipe, error)
+}
+
+// Hub tells what is new about a job; *live.Hub is one.
+type Hub interface {
+	Subscribe(ctx context.Context, jobID uuid.UUID, opt live.Options) (*live.Subscription, error)
+}
+
+// Blobs opens stored files. A file that is gone is a model.Error of CodeGone.
+type Blobs interface {
+	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
+}
+
+// Limiter bounds how often somebody may ask; *limit.Limiter is one.
+type Limiter interface {
+	Allow(ctx context.Context, bucket limit.Bucket, owner string, addr netip.Addr) limit.Decision
+}
+
+// Check asks a part whether it works.
+type Check func(ctx context.Context) error
+
+// Options is what the API is made of.
+type Options struct {
+	Farm     Farm
+	Library  Library
+	Hub      Hub
+	Blobs    Blobs
+	Limits   Limiter
+	Visitors *auth.Visitors
+	// Interpret returns what encodes to the schema Interpretation, or a
+	// *model.Error.
+	Interpret func(prompt string, seed uint32) (any, error)
+	// Checks are the parts whose state /api/health tells, by name.
+	Checks map[string]Check
+	// Web is the built browser app; WebBuilt is false where it was not built.
+	Web      fs.FS
+	WebBuilt bool
+
+	Version        string
+	PublicURL      string   // origin of the app; WebSockets from others are refused
+	TrustedProxies []string // whose X-Forwarded-For is believed
+	Log            *slog.Logger
+}
+
+// document is the OpenAPI description of everything here.
+//
+//go:embed openapi.yaml
+var document []byte
+
+// Document returns the OpenAPI description, checked.
+func Document(ctx context.Context) (*openapi3.T, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(document)
+	if err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	if err := doc.Validate(ctx); err != nil {
+		return nil, fmt.Errorf("check openapi.yaml: %w", err)
+	}
+	return doc, nil
+}
+
+// API is the HTTP handler.
+type API struct {
+	opt    Options
+	log    *slog.Logger
+	doc    *openapi3.T
+	origin string // of PublicURL
+	engine *gin.Engine
+
+	draining context.Context // ends when streams are to end
+	drain    context.CancelFunc
+}
+
+// New returns the API.
+func New(ctx context.Context, opt Options) (*API, error) {
+	doc, err := Document(ctx)
+	if err != nil {
+		return nil, err
+	}
+	public, err := url.Parse(opt.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("read the public URL: %w", err)
+	}
+	a := &API{opt: opt, log: opt.Log, doc: doc, origin: public.Scheme + "://" + public.Host}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	a.draining, a.drain = context.WithCancel(context.Background())
+	if err := a.build(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.engine.ServeHTTP(w, r) }
+
+// Drain ends all streams and sockets; their clients connect to another process
+// or again. It is called before the server shuts down.
+func (a *API) Drain() { a.drain() }
+
+// Guard says what a request must pass before its handler runs.
+type Guard struct {
+	// Mutating requests that carry a cookie need X-Requested-With.
+	Mutating bool
+	// Bucket that the request counts in; "" = none.
+	Bucket limit.Bucket
+	// Owner says who may call.
+	Owner Owner
+}
+
+// Owner says whose things a route touches.
+type Owner string
+
+// The owners.
+const (
+	Anybody Owner = "anybody" // nothing of anyone's
+	Visitor Owner = "visitor" // the caller's own list; a new caller becomes a visitor
+	OwnJob  Owner = "job"     // a job that must be the caller's
+	OwnItem Owner = "sound"   // a sound that must be the caller's
+)
+
+// Route is one route with its guards.
+type Route struct {
+	Method, Path string // Path as Gin writes it, "/v1/jobs/:id"
+	Guard        Guard
+	handle       func(a *API, c *gin.Context) error
+}
+
+// Routes returns every route but the browser app's. The tests hold the router, the
+// OpenAPI document and the matrix of callers to it.
+func Routes() []Route {
+	const get, post = http.MethodGet, http.MethodPost
+	read := func(o Owner) Guard { return Guard{Bucket: limit.Requests, Owner: o} }
+	return []Route{
+		{post, "/v1/sounds/generate", Guard{Mutating: true, Bucket: limit.Generations, Owner: Visitor}, (*API).generate},
+		{get, "/v1/interpret", Guard{Bucket: limit.Interpret, Owner: Anybody}, (*API).interpret},
+		{get, "/v1/jobs/:id", read(OwnJob), (*API).job},
+		{get, "/v1/jobs/:id/events", read(OwnJob), (*API).events},
+		{get, "/v1/ws", read(Visitor), (*API).socket},
+		{get, "/v1/sounds", read(Visitor), (*API).sounds},
+		{get, "/v1/sounds/:id", read(OwnItem), (*API).sound},
+		{get, "/v1/sounds/:id/download", read(OwnItem), (*API).download},
+		{get, "/v1/sounds/:id/waveform", read(OwnItem), (*API).waveform},
+		{get, "/v1/sounds/:id/recipe", read(OwnItem), (*API).recipe},
+		{get, "/v1/openapi.json", read(Anybody), (*API).openapi},
+		{get, "/api/health", Guard{Owner: Anybody}, (*API).health},
+	}
+}
+
+// build makes the router.
+func (a *API) build() error {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	if err := e.SetTrustedProxies(a.opt.TrustedProxies); err != nil {
+		return fmt.Errorf("set the trusted proxies: %w", err)
+	}
+	e.Use(a.outermost)
+	for _, r := range Routes() {
+		e.Handle(r.Method, r.Path, a.guarded(r))
+		if r.Method == http.MethodGet && r.Path != "/v1/ws" && r.Path != "/v1/jobs/:id/events" {
+			e.HEAD(r.Path, a.guarded(r))
+		}
+	}
+	e.GET("/docs", func(c *gin.Context) { a.finish(c, a.docs(c)) })
+	e.NoMethod(func(c *gin.Context) {
+		a.finish(c, model.Errorf(model.CodeMethod, "%s is not for %s; the Allow header names what is", c.Request.URL.Path, c.Request.Method))
+	})
+	e.NoRoute(func(c *gin.Context) { a.finish(c, a.app(c)) })
+	a.engine = e
+	return nil
+}
+
+// id returns the id in the path; what is no UUID names nothing.
+func id(c *gin.Context) (uuid.UUID, error) {
+	text := c.Param("id")
+	v, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 {
+		return uuid.Nil, model.Errorf(model.CodeNotFound, "there is nothing with this id: ids look like 0192d3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d")
+	}
+	return v, nil
+}
+
+// bareID returns the id in the path of a request that takes no query.
+func bareID(c *gin.Context) (uuid.UUID, error) {
+	if err := onlyQuery(c); err != nil {
+		return uuid.Nil, err
+	}
+	return id(c)
+}
+
+// onlyQuery refuses query parameters that a route does not know: a typing error
+// would else be silently ignored.
+func onlyQuery(c *gin.Context, known ...string) error {
+	values, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return model.Errorf(model.CodeBadRequest, "the query of the URL cannot be read: encode it as %%XX")
+	}
+	var faults []model.FieldError
+	for name, v := range values {
+		switch {
+		case !contains(known, name):
+			faults = append(faults, model.FieldError{Field: clip(name), Message: "is not a parameter of this request"})
+		case len(v) > 1:
+			faults = append(faults, model.FieldError{Field: name, Message: "is given more than once"})
+		}
+	}
+	if len(faults) > 0 {
+		return model.Invalid(faults...)
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// errGone ends a handler whose client has gone: nothing is answered.
+var errGone = errors.New("api: the client has gone")

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"patchlab/internal/live"
+)
+
+const (
+	// heartbeat is how often a silent stream shows that it lives, so that no proxy
+	// on the way takes it for dead.
+	heartbeat = 15 * time.Second
+	// writeTimeout bounds one write to a stream or socket: whoever takes longer
+	// for one message has gone.
+	writeTimeout = 10 * time.Second
+)
+
+// unhurried gives a response more time than others have.
+func (a *API) unhurried(c *gin.Context, d time.Duration) {
+	if err := http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(d)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		a.log.DebugContext(c.Request.Context(), "cannot set a write deadline", "err", err)
+	}
+}
+
+// events handles GET /v1/jobs/{id}/events.
+func (a *API) events(c *gin.Context) error {
+	job, err := a.ownJob(c)
+	if err != nil {
+		return err
+	}
+	if last, err := strconv.ParseInt(c.GetHeader("Last-Event-ID"), 10, 64); err == nil && job.State.Final() && last >= job.Version {
+		c.Status(http.StatusNoContent) // tells an EventSource to stop
+		c.Writer.WriteHeaderNow()
+		return nil
+	}
+	ctx, cancel := context.WithCancel(c.Request.Context())
+	defer cancel()
+	stop := context.AfterFunc(a.draining, cancel)
+	defer stop()
+	sub, err := a.opt.Hub.Subscribe(ctx, job.ID, live.Options{})
+	if err != nil {
+		return fmt.Errorf("watch job %s: %w", job.ID, err)
+	}
+	defer sub.Close()
+
+	h := c.Writer.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	c.Writer.WriteHeader(http.StatusOK)
+	a.stream(c, ctx, sub)
+	return nil
+}
+
+// stream writes what a subscription gives until it ends.
+func (a *API) stream(c *gin.Context, ctx context.Context, sub *live.Subscription) {
+	out := &bytes.Buffer{}
+	for {
+		next, cancel := context.WithTimeout(ctx, heartbeat)
+		m, err := sub.Next(next)
+		cancel()
+		out.Reset()
+		switch {
+		case err == nil:
+			if err := writeEvents(out, m); err != nil {
+				a.log.ErrorContext(ctx, "cannot encode an event", "err", err)
+				return
+			}
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			out.WriteString(": alive\n\n")
+		default:
+			return // the final event was sent, or the client or the server goes
+		}
+		a.unhurried(c, writeTimeout)
+		if _, err := c.Writer.Write(out.Bytes()); err != nil {
+			return
+		}
+		c.Writer.Flush()
+	}
+}
+
+// writeEvents appends a message as Server-Sent Events. Only those that carry a
+// state have an id: a client that comes back names the last state that it saw.
+func writeEvents(out *bytes.Buffer, m live.Message) error {
+	for _, e := range eventsOf(m) {
+		data, err := json.Marshal(e.body)
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", e.name, err)
+		}
+		if e.name != "progress" && e.name != "waveform" {
+			fmt.Fprintf(out, "id: %d\n", m.Version)
+		}
+		fmt.Fprintf(out, "event: %s\ndata: %s\n\n", e.name, data)
+	}
+	return nil
+}

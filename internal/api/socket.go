@@ -1,0 +1,418 @@
+package api
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/gorilla/websocket"
+
+	"patchlab/internal/limit"
+	"patchlab/internal/live"
+	"patchlab/internal/model"
+)
+
+const (
+	pingEvery = 25 * time.Second
+	pongWait  = 60 * time.Second
+	// maxSubscriptions is how many jobs one socket may watch.
+	maxSubscriptions = 64
+	// maxRubbish is how many messages that make no sense a socket may send.
+	maxRubbish = 10
+	// outgoing messages wait in a short line: when it is full the subscriptions
+	// wait, and the hub conflates.
+	maxOutgoing = 32
+)
+
+// Close codes that gorilla/websocket has no names for in its own words.
+const (
+	closeRestart = websocket.CloseServiceRestart
+	closePolicy  = websocket.ClosePolicyViolation
+	closeSlow    = websocket.CloseTryAgainLater
+)
+
+// socket handles GET /v1/ws.
+func (a *API) socket(c *gin.Context) error {
+	if err := onlyQuery(c); err != nil {
+		return err
+	}
+	if !websocket.IsWebSocketUpgrade(c.Request) {
+		c.Header("Upgrade", "websocket")
+		return model.Errorf(model.CodeBadRequest, "this is a WebSocket: connect with ws:// or wss://")
+	}
+	if !a.ownOrigin(c.Request) {
+		return model.Errorf(model.CodeForbidden, "WebSockets are open to pages of %s only", a.origin)
+	}
+	upgrader := websocket.Upgrader{
+		HandshakeTimeout: writeTimeout,
+		CheckOrigin:      func(*http.Request) bool { return true },                // checked above, with a problem document
+		Error:            func(http.ResponseWriter, *http.Request, int, error) {}, // answered below
+	}
+	header := http.Header{}
+	if cookies := c.Writer.Header().Values("Set-Cookie"); len(cookies) > 0 {
+		header["Set-Cookie"] = cookies // the handshake writes its own headers only
+	}
+	header.Set("X-Request-ID", requestID(c))
+	conn, err := upgrader.Upgrade(c.Writer, c.Request, header)
+	if err != nil {
+		return model.Wrap(model.CodeBadRequest, err, "the WebSocket handshake failed")
+	}
+	s := &session{
+		api: a, conn: conn, caller: caller(c), id: requestID(c), gin: c,
+		out: make(chan frame, maxOutgoing), subs: make(map[uuid.UUID]*watching),
+	}
+	s.run(c.Request.Context())
+	return nil
+}
+
+// ownOrigin reports whether a socket is opened by a page of ours, or by no page.
+func (a *API) ownOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || origin == a.origin {
+		return true
+	}
+	// The page may have come by another name of this server, such as 127.0.0.1.
+	return origin == "http://"+r.Host || origin == "https://"+r.Host
+}
+
+// frame is one message on its way to the client.
+type frame struct {
+	kind int // websocket.TextMessage or websocket.BinaryMessage
+	data []byte
+}
+
+// session is one socket.
+type session struct {
+	api    *API
+	conn   *websocket.Conn
+	caller model.Caller
+	id     string
+	gin    *gin.Context // for counting; only the reading goroutine uses it
+	out    chan frame
+	end    func(code int, reason string)
+
+	mu   sync.Mutex
+	subs map[uuid.UUID]*watching
+	jobs sync.WaitGroup
+}
+
+// watching is one subscription of a session.
+type watching struct {
+	sub  *live.Subscription
+	stop context.CancelFunc
+}
+
+// run serves the socket until either side ends it.
+func (s *session) run(parent context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	var once sync.Once
+	closing := make(chan []byte, 1)
+	s.end = func(code int, reason string) {
+		once.Do(func() {
+			closing <- websocket.FormatCloseMessage(code, reason)
+			cancel()
+		})
+	}
+	stop := context.AfterFunc(s.api.draining, func() { s.end(closeRestart, "the server restarts: connect again") })
+	defer stop()
+
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		s.write(ctx)
+		cancel()
+		select {
+		case message := <-closing:
+			_ = s.conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(time.Second)) // the peer may have gone
+		default:
+		}
+		_ = s.conn.Close() // ends the reader
+	}()
+	s.read(ctx)
+	cancel()
+	s.jobs.Wait()
+	<-written
+}
+
+// write sends what is due, and pings.
+func (s *session) write(ctx context.Context) {
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	for {
+		var err error
+		select {
+		case f := <-s.out:
+			err = s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+			if err == nil {
+				err = s.conn.WriteMessage(f.kind, f.data)
+			}
+		case <-ping.C:
+			err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTimeout))
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// send puts a message in line, waiting while the line is full; false when the
+// socket ends.
+func (s *session) send(ctx context.Context, v any) bool {
+	data, err := json.Marshal(v)
+	if err != nil {
+		s.api.log.ErrorContext(ctx, "cannot encode a message", "request_id", s.id, "err", err)
+		return true
+	}
+	return s.put(ctx, frame{websocket.TextMessage, data})
+}
+
+func (s *session) put(ctx context.Context, f frame) bool {
+	select {
+	case s.out <- f:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// read handles what the client sends.
+func (s *session) read(ctx context.Context) {
+	s.conn.SetReadLimit(MaxBody)
+	alive := func(string) error { return s.conn.SetReadDeadline(time.Now().Add(pongWait)) }
+	if alive("") != nil {
+		return
+	}
+	s.conn.SetPongHandler(alive)
+	rubbish := 0
+	for {
+		kind, data, err := s.conn.ReadMessage()
+		if errors.Is(err, websocket.ErrReadLimit) {
+			s.end(websocket.CloseMessageTooBig, "messages are at most 64 KiB")
+			return
+		}
+		if err != nil || alive("") != nil {
+			return
+		}
+		if err := s.handle(ctx, kind, data); err != nil {
+			if code := model.CodeOf(err); code == model.CodeBadRequest || code == model.CodeInvalid {
+				rubbish++
+			}
+			if rubbish >= maxRubbish {
+				s.end(closePolicy, "too many messages that make no sense")
+				return
+			}
+		}
+	}
+}
+
+// message is what every message of a client may have.
+type message struct {
+	kind      string
+	requestID string
+	jobID     uuid.UUID
+	audio     bool
+	reader    *reader // the rest
+}
+
+// parseMessage reads a message of a client.
+func parseMessage(kind int, data []byte) (message, error) {
+	if kind != websocket.TextMessage {
+		return message{}, model.Errorf(model.CodeBadRequest, "messages are JSON texts, not bytes")
+	}
+	if !utf8.Valid(data) {
+		return message{}, model.Errorf(model.CodeBadRequest, "the message is not valid UTF-8")
+	}
+	fields, err := parseObject(data)
+	if err != nil {
+		return message{}, err
+	}
+	m := message{reader: &reader{fields: fields}}
+	r := m.reader
+	m.kind, _ = r.text("type")
+	switch m.kind {
+	case "generate":
+		m.requestID, _ = r.text("request_id")
+		if len(m.requestID) > 100 {
+			r.fault("request_id", "must have at most 100 characters")
+			m.requestID = ""
+		}
+		return m, nil
+	case "subscribe", "unsubscribe":
+		text, _ := r.text("job_id")
+		if m.jobID, err = uuid.Parse(text); err != nil || len(text) != 36 {
+			r.fault("job_id", "must be the id of a job")
+		}
+		if m.kind == "subscribe" {
+			m.audio = r.flag("audio")
+		}
+	case "ping":
+	default:
+		r.fault("type", "must be one of generate, subscribe, unsubscribe, ping")
+		r.fields = nil
+	}
+	return m, r.rest()
+}
+
+// errorMessage is the schema MessageError.
+type errorMessage struct {
+	Type      string     `json:"type"`
+	RequestID string     `json:"request_id,omitempty"`
+	JobID     *uuid.UUID `json:"job_id,omitempty"`
+	Problem   Problem    `json:"problem"`
+}
+
+// handle does what a message asks, and tells the client where it cannot.
+func (s *session) handle(ctx context.Context, kind int, data []byte) error {
+	m, err := parseMessage(kind, data)
+	if err == nil {
+		switch m.kind {
+		case "generate":
+			err = s.generate(ctx, m)
+		case "subscribe":
+			err = s.subscribe(ctx, m.jobID, m.audio)
+		case "unsubscribe":
+			s.unsubscribe(m.jobID)
+			s.send(ctx, map[string]any{"type": "unsubscribed", "job_id": m.jobID})
+		default:
+			s.send(ctx, map[string]any{"type": "pong"})
+		}
+	}
+	if err != nil {
+		p, _ := problemOf(err, s.id)
+		if p.Status >= http.StatusInternalServerError {
+			s.api.log.ErrorContext(ctx, "a message failed", "request_id", s.id, "type", m.kind, "err", err)
+		}
+		msg := errorMessage{Type: "error", RequestID: m.requestID, Problem: p}
+		if m.jobID != uuid.Nil {
+			msg.JobID = &m.jobID
+		}
+		s.send(ctx, msg)
+	}
+	return err
+}
+
+// generate accepts a request, and watches its job.
+func (s *session) generate(ctx context.Context, m message) error {
+	req := readGenerate(m.reader)
+	if err := m.reader.rest(); err != nil {
+		return err
+	}
+	if err := s.api.count(s.gin, limit.Generations, s.caller.Owner()); err != nil {
+		return err
+	}
+	key := m.requestID // a client that repeats a message after a reconnect means the same
+	if key != "" {
+		key = "ws:" + key
+	}
+	job, err := s.api.accept(ctx, s.caller, req, key)
+	if err != nil {
+		return err
+	}
+	s.send(ctx, map[string]any{"type": "accepted", "request_id": m.requestID, "job": newJob(&job, nil)})
+	if len(job.Sounds) > 0 {
+		s.send(ctx, map[string]any{
+			"type": "interpreted", "request_id": m.requestID, "job_id": job.ID, "interpretation": job.Sounds[0].Explanation,
+		})
+	}
+	return s.subscribe(ctx, job.ID, false)
+}
+
+// subscribe starts to tell the client of a job of its own.
+func (s *session) subscribe(ctx context.Context, jobID uuid.UUID, audio bool) error {
+	if _, err := s.api.opt.Farm.Job(ctx, s.caller, jobID); err != nil {
+		return err //nolint:wrapcheck // handle logs it with the message's type
+	}
+	s.unsubscribe(jobID) // a second subscription takes the place of the first
+	s.mu.Lock()
+	full := len(s.subs) >= maxSubscriptions
+	s.mu.Unlock()
+	if full {
+		return model.Errorf(model.CodeConflict, "a socket watches at most %d jobs: unsubscribe from one, or open another socket", maxSubscriptions)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	sub, err := s.api.opt.Hub.Subscribe(ctx, jobID, live.Options{Audio: audio})
+	if err != nil {
+		stop()
+		return err //nolint:wrapcheck // handle logs it with the message's type
+	}
+	w := &watching{sub: sub, stop: stop}
+	s.mu.Lock()
+	s.subs[jobID] = w
+	s.mu.Unlock()
+	s.jobs.Go(func() { s.forward(ctx, w) })
+	return nil
+}
+
+func (s *session) unsubscribe(jobID uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w, ok := s.subs[jobID]; ok {
+		delete(s.subs, jobID)
+		w.stop()
+	}
+}
+
+// forward sends what a subscription gives until it ends.
+func (s *session) forward(ctx context.Context, w *watching) {
+	defer func() {
+		w.sub.Close()
+		w.stop()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.subs[w.sub.JobID()] == w {
+			delete(s.subs, w.sub.JobID())
+		}
+	}()
+	for {
+		m, err := w.sub.Next(ctx)
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF) || ctx.Err() != nil:
+			return
+		case errors.Is(err, live.ErrGone):
+			id := w.sub.JobID()
+			p, _ := problemOf(model.Errorf(model.CodeNotFound, "the job was removed"), s.id)
+			s.send(ctx, errorMessage{Type: "error", JobID: &id, Problem: p})
+			return
+		default:
+			// Too slow, or the hub ends: a new connection starts from a snapshot.
+			s.end(closeSlow, "connect again")
+			return
+		}
+		if m.Chunk != nil {
+			if !s.put(ctx, frame{websocket.BinaryMessage, audioFrame(m.Chunk)}) {
+				return
+			}
+			continue
+		}
+		for _, e := range eventsOf(m) {
+			if !s.send(ctx, e.body) {
+				return
+			}
+		}
+	}
+}
+
+// audioFrame is a stretch of preview PCM as it goes over the socket: job, sound,
+// attempt, offset, samples; little-endian.
+func audioFrame(c *model.AudioChunk) []byte {
+	b := make([]byte, 0, 40+2*len(c.PCM))
+	b = append(b, c.JobID[:]...)
+	b = append(b, c.SoundID[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(c.Attempt)) //nolint:gosec // attempts are few
+	b = binary.LittleEndian.AppendUint32(b, uint32(c.Offset))  //nolint:gosec // at most 720,000
+	for _, x := range c.PCM {
+		b = binary.LittleEndian.AppendUint16(b, uint16(x)) //nolint:gosec // two's complement
+	}
+	return b
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"patchlab/engine/patch"
+	"patchlab/internal/model"
+)
+
+// sounds handles GET /v1/sounds.
+func (a *API) sounds(c *gin.Context) error {
+	if err := onlyQuery(c, "cursor", "limit"); err != nil {
+		return err
+	}
+	limit := 20
+	if s, given := c.GetQuery("limit"); given {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return model.Invalid(model.FieldError{Field: "limit", Message: "must be a whole number from 1 to 100"})
+		}
+		limit = n
+	}
+	items, next, err := a.opt.Library.Sounds(c.Request.Context(), caller(c), c.Query("cursor"), limit)
+	if err != nil {
+		return fmt.Errorf("list sounds: %w", err)
+	}
+	list := struct {
+		Items      []soundDTO `json:"items"`
+		NextCursor *string    `json:"next_cursor"`
+	}{Items: make([]soundDTO, len(items))}
+	for i := range items {
+		list.Items[i] = newSound(&items[i])
+	}
+	if next != "" {
+		list.NextCursor = &next
+	}
+	return a.reply(c, http.StatusOK, list)
+}
+
+// sound handles GET /v1/sounds/{id}.
+func (a *API) sound(c *gin.Context) error {
+	soundID, err := bareID(c)
+	if err != nil {
+		return err
+	}
+	s, err := a.opt.Library.Sound(c.Request.Context(), caller(c), soundID)
+	if err != nil {
+		return fmt.Errorf("read sound: %w", err)
+	}
+	return a.reply(c, http.StatusOK, newSound(&s))
+}
+
+// downloadTimeout is how long a download may take in all: 30 s of 96 kHz float
+// stereo at 20 kB/s.
+const downloadTimeout = 20 * time.Minute
+
+// download handles GET /v1/sounds/{id}/download.
+func (a *API) download(c *gin.Context) error {
+	if err := onlyQuery(c, "format", "inline"); err != nil {
+		return err
+	}
+	soundID, err := id(c)
+	if err != nil {
+		return err
+	}
+	if f, given := c.GetQuery("format"); given && f != "wav" {
+		return model.Invalid(model.FieldError{Field: "format", Message: "must be wav"})
+	}
+	inline, given := c.GetQuery("inline")
+	if given && inline != "1" {
+		return model.Invalid(model.FieldError{Field: "inline", Message: "must be 1, or absent"})
+	}
+	s, err := a.opt.Library.Rendered(c.Request.Context(), caller(c), soundID)
+	if err != nil {
+		return fmt.Errorf("find a sound's file: %w", err)
+	}
+	blob, err := a.opt.Blobs.Open(c.Request.Context(), s.Asset.Key)
+	if err != nil {
+		return fmt.Errorf("open the file of sound %s: %w", s.ID, err)
+	}
+	defer func() {
+		if err := blob.Close(); err != nil {
+			a.log.WarnContext(c.Request.Context(), "cannot close a blob", "err", err)
+		}
+	}()
+	a.unhurried(c, downloadTimeout)
+	h := c.Writer.Header()
+	h.Set("ETag", `"`+s.Asset.ETag+`"`)
+	h.Set("Content-Type", "audio/wav")
+	h.Set("Content-Disposition", disposition(s.Name, s.Format, given))
+	// The bytes never change, but whose they are must be asked each time.
+	h.Set("Cache-Control", "private, no-cache")
+	http.ServeContent(c.Writer, c.Request, "", time.Time{}, blob)
+	return nil
+}
+
+// disposition is the Content-Disposition of a sound's file. Names are made of
+// letters, digits and dashes (see package service); anything else is replaced
+// here all the same, for a header is no place to trust a name.
+func disposition(name, ext string, inline bool) string {
+	safe := make([]byte, 0, len(name))
+	for i := range len(name) {
+		switch ch := name[i]; {
+		case ch >= '0' && ch <= '9', ch >= 'a' && ch <= 'z', ch >= 'A' && ch <= 'Z', ch == '-', ch == '_':
+			safe = append(safe, ch)
+		default:
+			safe = append(safe, '-')
+		}
+	}
+	kind := "attachment"
+	if inline {
+		kind = "inline"
+	}
+	return kind + `; filename="` + string(safe) + "." + ext + `"`
+}
+
+// waveform handles GET /v1/sounds/{id}/waveform.
+func (a *API) waveform(c *gin.Context) error {
+	soundID, err := bareID(c)
+	if err != nil {
+		return err
+	}
+	s, err := a.opt.Library.Rendered(c.Request.Context(), caller(c), soundID)
+	if err != nil {
+		return fmt.Errorf("find a sound's waveform: %w", err)
+	}
+	peaks := make([]int, len(s.Asset.Peaks))
+	for i, p := range s.Asset.Peaks {
+		peaks[i] = int(p)
+	}
+	c.Header("Cache-Control", "private, max-age=3600")
+	return a.reply(c, http.StatusOK, map[string]any{
+		"sound_id": s.ID, "frames": s.Asset.Frames, "sample_rate": s.Asset.SampleRate, "channels": s.Asset.Channels, "peaks": peaks,
+	})
+}
+
+// recipe handles GET /v1/sounds/{id}/recipe.
+func (a *API) recipe(c *gin.Context) error {
+	soundID, err := bareID(c)
+	if err != nil {
+		return err
+	}
+	r, err := a.opt.Library.Recipe(c.Request.Context(), caller(c), soundID)
+	if err != nil {
+		return fmt.Errorf("read a sound's recipe: %w", err)
+	}
+	return a.reply(c, http.StatusOK, struct {
+		Engine  string      `json:"engine"`
+		Encoder string      `json:"encoder"`
+		Format  string      `json:"format"`
+		Digest  string      `json:"digest"`
+		Patch   patch.Patch `json:"patch"`
+	}{r.Engine, r.Encoder, r.Format, r.Digest(), r.Patch})
+}

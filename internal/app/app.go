@@ -1,0 +1,390 @@
+// Package app is the composition root: it builds the parts of PatchLAB from a
+// configuration, wires them, starts them in order and stops them in the reverse
+// order. It holds no rules of its own.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"patchlab/db"
+	"patchlab/internal/api"
+	"patchlab/internal/auth"
+	"patchlab/internal/config"
+	"patchlab/internal/janitor"
+	"patchlab/internal/limit"
+	"patchlab/internal/live"
+	"patchlab/internal/model"
+	"patchlab/internal/prompt"
+	"patchlab/internal/service"
+	"patchlab/internal/worker"
+	"patchlab/queue"
+	"patchlab/storage"
+	"patchlab/web"
+)
+
+// Roles says which parts a process runs.
+type Roles struct {
+	API, Worker, Janitor bool
+	// Embedded allows what only one process can have: SQLite, the embedded Redis
+	// and a data folder of its own.
+	Embedded bool
+}
+
+// AllInOne is the whole farm in one process.
+func AllInOne() Roles { return Roles{API: true, Worker: true, Janitor: true, Embedded: true} }
+
+// Options is what an App is made of.
+type Options struct {
+	Config  config.Config
+	Roles   Roles
+	Version string    // of this build
+	Random  io.Reader // for cookies and seeds; safe for concurrent use
+	Log     *slog.Logger
+}
+
+// The time that the parts of a stop may take beyond the drain grace.
+const (
+	bootTimeout = time.Minute
+	stopSlack   = 10 * time.Second
+)
+
+// App is a process of PatchLAB.
+type App struct {
+	opt  Options
+	log  *slog.Logger
+	stop []closer // in the order of their start
+	addr string
+
+	failed chan error // the first part that failed by itself
+	once   sync.Once
+}
+
+// closer stops one part.
+type closer struct {
+	name string
+	stop func(ctx context.Context) error
+}
+
+// New builds and starts the parts. Where one cannot start, those before it are
+// stopped again.
+func New(ctx context.Context, opt Options) (*App, error) {
+	a := &App{opt: opt, log: opt.Log, failed: make(chan error, 1)}
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	boot, cancel := context.WithTimeout(ctx, bootTimeout)
+	defer cancel()
+	if err := a.start(boot); err != nil {
+		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	return a, nil
+}
+
+// check refuses a process that cannot work with what it was given.
+func (a *App) check() error {
+	if a.opt.Roles.Embedded {
+		if a.opt.Config.DatabaseURL != "" {
+			return errors.New("the all-in-one process does not share a database yet: unset DATABASE_URL, or run the api, worker and janitor processes")
+		}
+		if a.opt.Config.RedisURL != "" {
+			return errors.New("the all-in-one process has a Redis of its own: unset REDIS_URL, or run the api, worker and janitor processes")
+		}
+		return nil
+	}
+	var missing []error
+	if a.opt.Config.DatabaseURL == "" {
+		missing = append(missing, errors.New("DATABASE_URL is not set: separate processes share a PostgreSQL database"))
+	}
+	if a.opt.Config.RedisURL == "" {
+		missing = append(missing, errors.New("REDIS_URL is not set: separate processes share a Redis"))
+	}
+	return errors.Join(missing...)
+}
+
+// Addr returns the address that the HTTP server listens on, "" without one.
+func (a *App) Addr() string { return a.addr }
+
+// Run waits until ctx ends or a part fails by itself, and stops everything.
+func (a *App) Run(ctx context.Context) error {
+	var failure error
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping")
+	case failure = <-a.failed:
+		a.log.Error("a part failed, stopping", "err", failure)
+	}
+	grace := a.opt.Config.DrainGrace + stopSlack
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return errors.Join(failure, a.Stop(stop))
+}
+
+// Stop stops all parts, the last started first. It may be called twice.
+func (a *App) Stop(ctx context.Context) error {
+	var errs []error
+	a.once.Do(func() {
+		for i := len(a.stop) - 1; i >= 0; i-- {
+			if err := a.stop[i].stop(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("stop %s: %w", a.stop[i].name, err))
+			}
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// onStop remembers how to stop a part that has started.
+func (a *App) onStop(name string, stop func(ctx context.Context) error) {
+	a.stop = append(a.stop, closer{name, stop})
+}
+
+// background runs f until the part is stopped.
+func (a *App) background(name string, f func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f(ctx)
+	}()
+	a.onStop(name, func(stop context.Context) error {
+		cancel()
+		select {
+		case <-done:
+			return nil
+		case <-stop.Done():
+			return fmt.Errorf("it has not ended: %w", stop.Err())
+		}
+	})
+}
+
+func (a *App) fail(err error) {
+	select {
+	case a.failed <- err:
+	default:
+	}
+}
+
+// parts is what the roles share.
+type parts struct {
+	db        *db.DB
+	redis     redis.UniversalClient
+	tickets   *queue.Client
+	publisher *live.Publisher
+	store     storage.Store
+	farm      *service.Farm
+	library   *service.Library
+	keeper    *service.Keeper
+}
+
+func (a *App) start(ctx context.Context) error {
+	a.log.Info("starting", "version", a.opt.Version, "config", a.opt.Config)
+	p, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	if a.opt.Roles.Embedded {
+		// Nobody else has this data: what was running died with the last process.
+		n, err := p.farm.RequeueRunning(ctx)
+		if err != nil {
+			return fmt.Errorf("take up unfinished work: %w", err)
+		}
+		if n > 0 {
+			a.log.Info("took up unfinished work", "tasks", n)
+		}
+	}
+	a.background("releaser", p.farm.RunReleaser)
+	if a.opt.Roles.Worker {
+		if err := a.startWorker(p); err != nil {
+			return err
+		}
+	}
+	if a.opt.Roles.Janitor {
+		j := janitor.New(p.farm, p.keeper, p.store, p.tickets, janitor.Config{Log: a.log.With("part", "janitor")})
+		a.background("janitor", j.Run)
+	}
+	if a.opt.Roles.API {
+		return a.startAPI(ctx, p)
+	}
+	return nil
+}
+
+// open opens what holds the data.
+func (a *App) open(ctx context.Context) (*parts, error) {
+	cfg := a.opt.Config
+	p := &parts{}
+	if a.opt.Roles.Embedded {
+		dir, err := openDataDir(cfg.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		a.onStop("data folder", func(context.Context) error { return dir.release() })
+	}
+	var err error
+	if p.db, err = db.Open(ctx, db.Config{URL: cfg.DatabaseURL.Reveal(), Path: cfg.DatabasePath(), MaxConns: cfg.DBMaxConns}); err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	a.onStop("database", func(context.Context) error { return p.db.Close() })
+	if cfg.AutoMigrate {
+		if err := p.db.Migrate(ctx); err != nil {
+			return nil, fmt.Errorf("bring the database up to date: %w", err)
+		}
+	}
+	if err := a.openRedis(p); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.AssetDir(), 0o750); err != nil {
+		return nil, fmt.Errorf("make the asset folder: %w", err)
+	}
+	disk, err := storage.NewDisk(cfg.AssetDir())
+	if err != nil {
+		return nil, fmt.Errorf("open the asset store: %w", err)
+	}
+	a.onStop("asset store", func(context.Context) error { return disk.Close() })
+	p.store = disk
+
+	p.tickets = queue.NewClient(p.redis)
+	p.publisher = live.NewPublisher(p.redis, a.log.With("part", "live"))
+	deps := service.Deps{
+		DB: p.db, Tickets: p.tickets, Publisher: p.publisher, Random: a.opt.Random, Log: a.log.With("part", "service"),
+		Config: service.Config{MaxJobSamples: cfg.MaxJobSamples, MaxQueued: cfg.MaxQueued, AnonymousTTL: cfg.AnonymousTTL},
+	}
+	p.farm, p.library, p.keeper = service.NewFarm(deps), service.NewLibrary(deps), service.NewKeeper(deps)
+	return p, nil
+}
+
+func (a *App) openRedis(p *parts) error {
+	if a.opt.Roles.Embedded {
+		embedded, err := queue.StartEmbedded()
+		if err != nil {
+			return fmt.Errorf("start the embedded Redis: %w", err)
+		}
+		a.onStop("embedded Redis", func(context.Context) error { return embedded.Close() })
+		p.redis = embedded.Client()
+	} else {
+		client, err := queue.Open(a.opt.Config.RedisURL.Reveal())
+		if err != nil {
+			return fmt.Errorf("open Redis: %w", err)
+		}
+		p.redis = client
+	}
+	a.onStop("Redis client", func(context.Context) error { return p.redis.Close() })
+	return nil
+}
+
+// startWorker starts the worker and, after it, what feeds it.
+func (a *App) startWorker(p *parts) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("read the host's name: %w", err)
+	}
+	log := a.log.With("part", "worker")
+	slots := a.opt.Config.WorkerConcurrency.Count()
+	w := worker.New(p.farm, p.store, p.publisher, worker.Config{
+		Host: host, Version: a.opt.Version, Slots: slots, MaxSpeed: a.opt.Config.RenderMaxSpeed, Log: log,
+	})
+	a.background("worker", w.Run)
+	server := queue.NewServer(p.redis, queue.ServerConfig{Concurrency: slots, Grace: a.opt.Config.DrainGrace, Log: log}, w.Handle)
+	if err := server.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	a.onStop("worker's queue", server.Stop)
+	return nil
+}
+
+// The HTTP server's own time-outs; streams lift theirs.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+)
+
+// startAPI starts the hub and the HTTP server.
+func (a *App) startAPI(ctx context.Context, p *parts) error {
+	log := a.log.With("part", "api")
+	hub := live.NewHub(p.redis, p.farm, live.HubConfig{Log: log})
+	a.background("hub", hub.Run)
+
+	files, built := web.Files()
+	edge, err := api.New(ctx, api.Options{
+		Farm:    p.farm,
+		Library: p.library,
+		Hub:     hub,
+		Blobs:   blobs{p.store},
+		Limits: limit.New(p.redis, limit.Config{
+			Off:         !bool(a.opt.Config.RateLimits),
+			Generations: a.opt.Config.RateGenerations,
+			Requests:    a.opt.Config.RateRequests,
+			Log:         log,
+		}),
+		Visitors: auth.NewVisitors(a.opt.Random, a.opt.Config.Secure()),
+		Checks: map[string]api.Check{
+			"database": p.farm.Ping,
+			"redis":    func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
+			"storage":  p.store.Check,
+		},
+		Interpret:      func(words string, seed uint32) (any, error) { return prompt.Interpret(words, seed) },
+		Web:            files,
+		WebBuilt:       built,
+		Version:        a.opt.Version,
+		PublicURL:      a.opt.Config.PublicURL,
+		TrustedProxies: a.opt.Config.TrustedProxies,
+		Log:            log,
+	})
+	if err != nil {
+		return fmt.Errorf("build the API: %w", err)
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", a.opt.Config.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w (is another server running there? set ADDR to another address)", a.opt.Config.Addr, err)
+	}
+	a.addr = listener.Addr().String()
+	server := &http.Server{
+		Handler:           edge,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.fail(fmt.Errorf("serve HTTP: %w", err))
+		}
+	}()
+	a.onStop("HTTP server", func(ctx context.Context) error {
+		edge.Drain() // ends streams and sockets, which Shutdown would wait for or not know of
+		ctx, cancel := context.WithTimeout(ctx, stopSlack)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			return errors.Join(fmt.Errorf("shut down: %w", err), server.Close())
+		}
+		return nil
+	})
+	a.log.Info("listening", "addr", a.addr, "url", a.opt.Config.PublicURL)
+	return nil
+}
+
+// blobs shows the store to the API in the errors that the API knows.
+type blobs struct{ store storage.Store }
+
+// Open implements api.Blobs.
+func (b blobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	r, _, err := b.store.Open(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, model.Wrap(model.CodeGone, err, "the audio of this sound is no longer there")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open a blob: %w", err)
+	}
+	return r, nil
+}
