@@ -1,0 +1,64 @@
+package gates
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// golden builds the engine's golden test for a machine and runs it, under an
+// emulator where one is given.
+func golden(t *testing.T, env []string, emulator ...string) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "engine.test")
+	if out, err := goTool(t, module, env, "test", "-c", "-o", binary, "./engine"); err != nil {
+		t.Fatalf("go test -c: %v\n%.2000s", err, out)
+	}
+	command := append(emulator, binary, "-test.run=^TestGolden$", "-test.v")
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...) //nolint:gosec // what was just built
+	cmd.Dir = module + "/engine"
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestGolden")) {
+		t.Fatalf("%v\n%.4000s", err, out)
+	}
+}
+
+// emulator returns the path of an emulator; a machine without it proves nothing,
+// so that is a failure.
+func emulator(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%s is missing: apt-get install qemu-user-static", name)
+	}
+	return path
+}
+
+func TestGoldenOnARM64(t *testing.T) {
+	t.Parallel()
+	golden(t, targets()["arm64"], emulator(t, "qemu-aarch64-static"))
+}
+
+// TestGoldenOnAMD64 renders as compiled for the processors that fuse, where this
+// one does, and else as compiled for the oldest.
+func TestGoldenOnAMD64(t *testing.T) {
+	t.Parallel()
+	host, err := goTool(t, module, nil, "env", "GOHOSTARCH")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSpace(host) != "amd64" {
+		golden(t, []string{"GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "CGO_ENABLED=0"}, emulator(t, "qemu-x86_64-static"))
+		return
+	}
+	env := targets()["amd64.v3"]
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil || !bytes.Contains(info, []byte(" avx2 ")) || !bytes.Contains(info, []byte(" fma ")) {
+		t.Log("this processor has no AVX2 and FMA: built with GOAMD64=v1 instead; TestNoFusedOperation still covers v3")
+		env = append(env, "GOAMD64=v1")
+	}
+	golden(t, env)
+}
