@@ -90,7 +90,7 @@ func moves(l *patch.Layer, source string) bool {
 // humanise moves every value that no number fixed by a little, by the seed. Each
 // move depends on the seed and the path alone.
 func (b *builder) humanise(seed uint32) {
-	tuning := 1 + 0.012*jitter(seed, "pitch") // one for all layers, which stay in tune
+	tuning := 1 + float64(0.012*jitter(seed, "pitch")) // one for all layers, which stay in tune
 	p := &b.out.Patch
 	for i := range p.Layers {
 		l := &p.Layers[i]
@@ -110,7 +110,7 @@ func (b *builder) humanise(seed uint32) {
 				continue
 			}
 			j := jitter(seed, path)
-			*f = *f*(1+rel*j) + abs*j
+			*f = float64(*f*(1+float64(rel*j))) + float64(abs*j)
 			if strings.HasSuffix(leaf, "phase") {
 				*f -= math.Floor(*f)
 			}
@@ -118,7 +118,7 @@ func (b *builder) humanise(seed uint32) {
 	}
 	for path, rel := range map[string]float64{"bus.distortion.drive": 0.06, "bus.reverb.mix": 0.1, "bus.reverb.time": 0.06} {
 		if heard := path != "bus.reverb.time" || p.Bus.Reverb.Mix > 0; heard && !b.fixed[path] {
-			*patchField(p, path).f *= 1 + rel*jitter(seed, path)
+			*patchField(p, path).f *= 1 + float64(rel*jitter(seed, path))
 		}
 	}
 }

@@ -244,7 +244,7 @@ func (b *builder) apply(layer int, e *entry, effects []effect, it *item, amount,
 			}
 		case opAdd:
 			if f.f != nil {
-				b.set(f, path, *f.f+ef.value*tilt, "")
+				b.set(f, path, *f.f+float64(ef.value*tilt), "")
 			}
 		}
 		b.touch(it, path)
@@ -471,9 +471,9 @@ func (b *builder) repeat(layers [][]*item) {
 		first := p.Layers[0]
 		length := first.Gate + first.AmpEnv.Release
 		if first.AmpEnv.Sustain == 0 {
-			length = first.AmpEnv.Decay*0.7 + first.AmpEnv.Attack
+			length = float64(first.AmpEnv.Decay*0.7) + first.AmpEnv.Attack
 		}
-		period := max(0.11, length*1.3+0.03)
+		period := max(0.11, float64(length*1.3)+0.03)
 		if d := p.Output.Duration; d > 0 {
 			period = d / float64(n)
 			if length > 0.8*period {
@@ -568,9 +568,9 @@ func (b *builder) confidence() float64 {
 		return 0.1
 	}
 	part := known / total
-	c := 0.1 + 0.2*part
+	c := 0.1 + float64(0.2*part)
 	if content {
-		c = 0.35 + 0.5*part
+		c = 0.35 + float64(0.5*part)
 	}
 	if instrument {
 		c += 0.15
