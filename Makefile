@@ -72,8 +72,8 @@ lint: web/node_modules/.stamp ## linters, formatting, types, generated files
 	npm --prefix web run generate:check
 
 .PHONY: fmt
-fmt: ## format the Go code
-	"$$(scripts/tool.sh golangci-lint)" fmt
+fmt: ## format the Go code, and mend what the linters can mend
+	lint=$$(scripts/tool.sh golangci-lint); "$$lint" run --fix ./...; "$$lint" fmt
 
 .PHONY: ci
 ci: lint test build ## what CI runs
