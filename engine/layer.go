@@ -33,7 +33,7 @@ const middleC = 261.6255653005986
 type layer struct {
 	p     *patch.Layer
 	rate  float64
-	delay int64   // frames before it starts, a multiple of step
+	delay int64   // frames before it starts
 	note  float64 // s, from the start of the layer to the end of the whole sound
 
 	oscs  []*osc.Oscillator
@@ -43,10 +43,13 @@ type layer struct {
 	lfo1, lfo2                  lfo
 
 	mode     filter.Mode
-	filterOn bool
-	sections [2][2]filter.SVF // by section, by side
-	damping  [2]float64       // 1/Q of each section
-	count    int              // of sections
+	sections [2]filter.Stereo
+	damping  [2]float64 // 1/Q of each section
+	count    int        // of sections; 0 is no filter
+
+	mono   bool     // both sides of the source are the same
+	breaks [2]int64 // frames at which the level turns a corner: where its attack and the note end
+	buf    [2][step]float64
 
 	now controls // at the end of the last step
 }
@@ -54,7 +57,7 @@ type layer struct {
 // controls is what moves a layer, at one moment.
 type controls struct {
 	freq   float64    // turns per frame
-	width  float64    // pulse width relative to the oscillators' own
+	width  float64    // pulse width, relative to the oscillators' own
 	cutoff float64    // coefficient of the filter
 	gain   [2]float64 // left, right
 }
@@ -67,8 +70,8 @@ func newLayer(p *patch.Layer, index int, seed uint32, rate, gate, length float64
 		p:         p,
 		rate:      rate,
 		note:      length,
-		delay:     int64(float64(p.Delay*rate)/step+0.5) * step,
-		ampEnv:    env.New(p.AmpEnv, gate),
+		delay:     int64(math.Round(float64(p.Delay * rate))),
+		ampEnv:    env.New(declick(p.AmpEnv), gate),
 		filterEnv: env.New(p.FilterEnv, gate),
 		pitchEnv:  env.New(p.PitchEnv, gate),
 		lfo1:      newLFO(p.LFO1, key(nodeLFO1)),
@@ -82,16 +85,40 @@ func newLayer(p *patch.Layer, index int, seed uint32, rate, gate, length float64
 	if n := p.Synth.Noise; n.Level > 0 {
 		l.noise = osc.NewNoise(n.Color, n.Level, [2]rng.Stream{key(nodeNoiseLeft), key(nodeNoiseRight)}, rate)
 	}
+	l.mono = l.noise == nil
+	for _, o := range l.oscs {
+		l.mono = l.mono && o.Mono()
+	}
+	l.breaks = [2]int64{int64(math.Ceil(float64(l.ampEnv.Peak() * rate))), int64(math.Ceil(float64(gate * rate)))}
 	l.setFilter()
 	l.now = l.at(0)
+	for range osc.Latency / step { // what the oscillators look ahead
+		l.sources(l.buf[0][:], l.buf[1][:], l.now)
+	}
+	l.now.gain = [2]float64{}
+	clear(l.buf[0][:])
+	clear(l.buf[1][:])
 	return l
+}
+
+// Shortest times, in seconds, of the level: steps of it would click.
+const (
+	leastAttack  = 0.0005
+	leastRelease = 0.002
+)
+
+func declick(e patch.Envelope) patch.Envelope {
+	e.Attack = max(e.Attack, leastAttack)
+	e.Decay = max(e.Decay, leastRelease)
+	e.Release = max(e.Release, leastRelease)
+	return e
 }
 
 // setFilter chooses the filter's sections. Two in a row with the damping of a
 // fourth-order Butterworth filter make 24 dB; the resonance goes to the second.
 func (l *layer) setFilter() {
 	f := l.p.Filter
-	l.filterOn = true
+	l.count, l.damping[0] = 1, 1/f.Resonance
 	switch f.Type {
 	case "lowpass":
 		l.mode = filter.LowPass
@@ -102,9 +129,9 @@ func (l *layer) setFilter() {
 	case "notch":
 		l.mode = filter.Notch
 	default:
-		l.filterOn = false
+		l.count = 0
+		return
 	}
-	l.count, l.damping[0] = 1, 1/f.Resonance
 	if f.Slope == 24 {
 		const first, second, flat = 0.5411961001461969, 1.3065629648763766, 0.7071067811865476
 		l.count = 2
@@ -154,7 +181,7 @@ func (l *layer) at(t float64) controls {
 		}
 	}
 	hz := float64(p.Pitch * dmath.Ratio(pitch))
-	cutoff += float64(1200*p.Filter.KeyTrack) * dmath.Log2(max(1e-3, hz)/middleC)
+	cutoff += float64(float64(1200*p.Filter.KeyTrack) * dmath.Log2(max(1e-3, hz)/middleC))
 	gain := float64(amp * dmath.Gain(min(level, p.Level+12)))
 	left, right := osc.Pan(pan)
 	return controls{
@@ -169,32 +196,72 @@ func (l *layer) at(t float64) controls {
 // start of the layer.
 func (l *layer) over(frame int64) bool { return float64(frame)/l.rate > l.ampEnv.End() }
 
-// process adds the step of frames that starts at frame, counted from the start of
-// the layer, to left and right. Negative frames only fill what the oscillators
-// look ahead.
-func (l *layer) process(frame int64, left, right []float64) {
+// process adds the layer to left and right, which start at a frame counted from
+// the start of the layer, not negative. Both sides are the same where mono is
+// true; then right is left alone.
+func (l *layer) process(frame int64, left, right []float64, mono bool) {
+	for done := 0; done < len(left) && !l.over(frame); {
+		n := min(l.stretch(frame), len(left)-done)
+		l.run(frame, left[done:done+n], right[done:done+n], mono)
+		done += n
+		frame += int64(n)
+	}
+}
+
+// stretch returns how many frames from this one on all may move in straight lines:
+// to the next multiple of step, or to the next corner of the level.
+func (l *layer) stretch(frame int64) int {
+	end := frame - frame%step + step
+	for _, corner := range l.breaks {
+		if corner > frame {
+			end = min(end, corner)
+		}
+	}
+	return int(end - frame)
+}
+
+// run adds a stretch of frames.
+func (l *layer) run(frame int64, left, right []float64, mono bool) {
 	was := l.now
 	l.now = l.at(float64(frame+int64(len(left))) / l.rate)
-	var buf [2][step]float64
-	a, b := buf[0][:len(left)], buf[1][:len(left)]
-	for i, o := range l.oscs {
-		width := l.width(i)
-		o.Process(a, b, was.freq, l.now.freq, clampWidth(width+was.width), clampWidth(width+l.now.width))
-	}
-	if frame < 0 {
-		return
-	}
+	a, b := l.buf[0][:len(left)], l.buf[1][:len(left)]
+	clear(a)
+	clear(b)
+	l.sources(a, b, was)
 	if l.noise != nil {
 		l.noise.Process(a, b)
 	}
-	if l.filterOn {
-		for s := range l.count {
-			l.sections[s][0].Process(a, l.mode, was.cutoff, l.now.cutoff, l.damping[s])
-			l.sections[s][1].Process(b, l.mode, was.cutoff, l.now.cutoff, l.damping[s])
-		}
+	other := b
+	if l.mono {
+		other = nil
+	}
+	for s := range l.count {
+		l.sections[s].Process(a, other, l.mode, was.cutoff, l.now.cutoff, l.damping[s])
+	}
+	if l.mono {
+		b = a
 	}
 	mix(left, a, was.gain[0], l.now.gain[0])
-	mix(right, b, was.gain[1], l.now.gain[1])
+	if !mono {
+		mix(right, b, was.gain[1], l.now.gain[1])
+	}
+}
+
+// sources adds the oscillators to a and b, from the controls was to those of now.
+func (l *layer) sources(a, b []float64, was controls) {
+	for _, o := range l.oscs {
+		o.Process(a, b, was.freq, l.now.freq, was.width, l.now.width)
+	}
+}
+
+// centred reports whether both sides of what the layer gives are the same.
+func (l *layer) centred() bool {
+	for _, m := range l.p.Mods {
+		if m.Target == "pan" && m.Amount != 0 {
+			return false
+		}
+	}
+	return l.mono && l.p.Pan == 0
 }
 
 // mix adds x to sum with a gain that goes in a straight line.
@@ -205,21 +272,6 @@ func mix(sum, x []float64, g0, g1 float64) {
 		sum[i] += float64(g * v)
 	}
 }
-
-// width returns the pulse width of the i-th oscillator that sounds.
-func (l *layer) width(i int) float64 {
-	for _, o := range [3]*patch.Oscillator{&l.p.Synth.Osc1, &l.p.Synth.Osc2, &l.p.Synth.Osc3} {
-		if o.Level > 0 {
-			if i == 0 {
-				return o.PulseWidth
-			}
-			i--
-		}
-	}
-	return 0.5
-}
-
-func clampWidth(w float64) float64 { return max(0.05, min(0.95, w)) }
 
 // lfo is a low-frequency oscillator from −1 to 1, in closed form.
 type lfo struct {

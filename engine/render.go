@@ -101,6 +101,7 @@ type renderer struct {
 	clip   [2]*fx.Clip
 	reverb *fx.Reverb
 
+	mono        bool // both sides are the same up to the reverb
 	left, right [BlockFrames]float64
 	next        int64 // frame that the layers render next
 	out         []float32
@@ -108,7 +109,7 @@ type renderer struct {
 
 func newRenderer(p *patch.Patch) *renderer {
 	rate := float64(p.Output.SampleRate)
-	r := &renderer{p: p, rate: rate, channels: p.Output.Channels, total: p.Frames()}
+	r := &renderer{p: p, rate: rate, channels: p.Output.Channels, total: p.Frames(), mono: true}
 	seconds := float64(r.total) / rate
 	r.fadeFrom = max(0, r.total-int64(float64(fadeOut*rate)))
 	for i := range p.Layers {
@@ -118,7 +119,9 @@ func newRenderer(p *patch.Patch) *renderer {
 			// The release and the tail do not fit: the last third is faded as well.
 			r.fadeFrom = min(r.fadeFrom, r.total-r.total/3)
 		}
-		r.layers = append(r.layers, newLayer(l, i, p.Seed, rate, gate, max(0.001, seconds-l.Delay)))
+		made := newLayer(l, i, p.Seed, rate, gate, max(0.001, seconds-l.Delay))
+		r.layers = append(r.layers, made)
+		r.mono = r.mono && made.centred()
 	}
 	for side := range r.dc {
 		r.dc[side] = filter.NewDCBlock(dcCutoff, rate)
@@ -129,11 +132,6 @@ func newRenderer(p *patch.Patch) *renderer {
 	}
 	r.reverb = fx.NewReverb(p.Bus.Reverb, rate)
 	r.out = make([]float32, 0, r.total*int64(r.channels))
-	for _, l := range r.layers {
-		var scrap [2][step]float64
-		l.process(-step, scrap[0][:], scrap[1][:]) // what the oscillators look ahead
-		l.now = l.at(0)
-	}
 	return r
 }
 
@@ -171,17 +169,16 @@ func (r *renderer) block() []float32 {
 	clear(left)
 	clear(right)
 	for _, l := range r.layers {
-		for s := int64(0); s < BlockFrames; s += step {
-			if frame := r.next + s - l.delay; frame >= 0 && !l.over(frame) {
-				l.process(frame, left[s:s+step], right[s:s+step])
-			}
+		from := max(0, l.delay-r.next)
+		if from < BlockFrames {
+			l.process(r.next+from-l.delay, left[from:], right[from:], r.mono)
 		}
 	}
-	for side, x := range [2][]float64{left, right} {
-		r.dc[side].Process(x)
-		if r.clip[side] != nil {
-			r.clip[side].Process(x)
-		}
+	r.bus(0, left)
+	if r.mono {
+		copy(right, left)
+	} else {
+		r.bus(1, right)
 	}
 	if r.reverb != nil {
 		r.reverb.Process(left, right)
@@ -201,6 +198,14 @@ func (r *renderer) block() []float32 {
 		r.done++
 	}
 	return r.out[mark:]
+}
+
+// bus runs one side through what works on each side by itself.
+func (r *renderer) bus(side int, x []float64) {
+	if r.clip[side] != nil {
+		r.clip[side].Process(x)
+	}
+	r.dc[side].Process(x)
 }
 
 // finish trims, fades and normalises the sound.
@@ -237,7 +242,7 @@ func (r *renderer) fade() {
 	out := r.total - 1 - r.fadeFrom
 	for n := r.fadeFrom; n < r.total; n++ {
 		x := float64(n-r.fadeFrom) / float64(max(1, out))
-		r.scale(n, 0.5+float64(0.5*dmath.CosTurns(x/2)))
+		r.scale(n, 0.5+float64(0.5*dmath.CosTurns(float64(x/2))))
 	}
 }
 

@@ -47,7 +47,7 @@ func SinTurns(x float64) float64 {
 func CosTurns(x float64) float64 { return SinTurns(x + 0.25) }
 
 // TanTurns returns tan(2πx) for x in turns; for |x| < 0.25.
-func TanTurns(x float64) float64 { return SinTurns(x) / CosTurns(x) }
+func TanTurns(x float64) float64 { return SinTurns(x) / SinTurns(x+0.25) }
 
 // ln2 powers over factorials: the Taylor series of 2^x.
 const (
@@ -138,7 +138,7 @@ func Kaiser(x, beta float64) float64 {
 // power series; for arguments up to 15.
 func bessel(x float64) float64 {
 	sum, term := 1.0, 1.0
-	for k := 1; k < 40; k++ {
+	for k := 1; k < 40 && term > float64(1e-17*sum); k++ {
 		h := x / float64(2*k)
 		term = float64(term * float64(h*h))
 		sum += term

@@ -40,6 +40,9 @@ func (a *ADSR) At(t float64) float64 {
 	}
 }
 
+// Peak returns when, in seconds, the envelope has risen to 1.
+func (a *ADSR) Peak() float64 { return a.attack }
+
 // End returns when, in seconds, the envelope has come to 0.
 func (a *ADSR) End() float64 { return a.gate + float64(1.5*a.release) }
 

@@ -32,38 +32,72 @@ type SVF struct {
 // within 5 Hz and 0.49 of the rate.
 func Coefficient(cutoff, rate float64) float64 {
 	f := max(5/rate, min(0.49, cutoff/rate))
-	return dmath.TanTurns(f / 2)
+	return dmath.TanTurns(float64(f / 2))
 }
 
-// Process filters block in place. The coefficient goes in a straight line from g0
-// to g1 over it; k is 1/Q.
-func (f *SVF) Process(block []float64, mode Mode, g0, g1, k float64) {
-	s1, s2 := f.s1, f.s2
+// Stereo is a section for each of two channels.
+type Stereo struct{ left, right SVF }
+
+// Process filters the left channel in place, and the right one unless it is nil.
+// The coefficient goes in a straight line from g0 to g1 over them; k is 1/Q.
+func (f *Stereo) Process(left, right []float64, mode Mode, g0, g1, k float64) {
+	step := (g1 - g0) / float64(len(left))
+	if right == nil {
+		f.left.process(left, mode, g0, step, k)
+		return
+	}
+	// Both in one loop: each is a chain of operations that wait for one another,
+	// and two chains run side by side.
+	a, b := f.left, f.right
+	right = right[:len(left)]
 	g := g0
-	step := (g1 - g0) / float64(len(block))
+	for i, x := range left {
+		g += step
+		c := newCoefficients(g, k)
+		left[i] = a.tick(x, mode, &c)
+		right[i] = b.tick(right[i], mode, &c)
+	}
+	f.left, f.right = a.quiet(), b.quiet()
+}
+
+func (f *SVF) process(block []float64, mode Mode, g, step, k float64) {
+	s := *f
 	for i, x := range block {
 		g += step
-		a1 := 1 / (1 + float64(g*(g+k)))
-		a2 := float64(g * a1)
-		a3 := float64(g * a2)
-		v3 := x - s2
-		v1 := float64(a1*s1) + float64(a2*v3)
-		v2 := s2 + float64(a2*s1) + float64(a3*v3)
-		s1 = float64(2*v1) - s1
-		s2 = float64(2*v2) - s2
-		switch mode {
-		case LowPass:
-			block[i] = v2
-		case HighPass:
-			block[i] = x - float64(k*v1) - v2
-		case BandPass:
-			block[i] = float64(k * v1)
-		default:
-			block[i] = x - float64(k*v1)
-		}
+		c := newCoefficients(g, k)
+		block[i] = s.tick(x, mode, &c)
 	}
-	f.s1, f.s2 = quiet(s1), quiet(s2)
+	*f = s.quiet()
 }
+
+type coefficients struct{ k, a1, a2, a3 float64 }
+
+func newCoefficients(g, k float64) coefficients {
+	a1 := 1 / (1 + float64(g*(g+k)))
+	a2 := float64(g * a1)
+	return coefficients{k, a1, a2, float64(g * a2)}
+}
+
+// tick filters a sample.
+func (f *SVF) tick(x float64, mode Mode, c *coefficients) float64 {
+	v3 := x - f.s2
+	v1 := float64(c.a1*f.s1) + float64(c.a2*v3)
+	v2 := f.s2 + float64(c.a2*f.s1) + float64(c.a3*v3)
+	f.s1 = float64(2*v1) - f.s1
+	f.s2 = float64(2*v2) - f.s2
+	switch mode {
+	case LowPass:
+		return v2
+	case HighPass:
+		return x - float64(c.k*v1) - v2
+	case BandPass:
+		return float64(c.k * v1)
+	default:
+		return x - float64(c.k*v1)
+	}
+}
+
+func (f SVF) quiet() SVF { return SVF{quiet(f.s1), quiet(f.s2)} }
 
 // quiet flushes what is too small to hear, so that tails do not run into
 // denormal numbers, and what is not a number.

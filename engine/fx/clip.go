@@ -1,83 +1,62 @@
 // Package fx holds the effects of the bus.
 package fx
 
-import (
-	"math"
+import "patchlab/engine/dmath"
 
-	"patchlab/engine/dmath"
-)
-
-// The clipper works at four times the sample rate, so that what it folds back
-// is filtered away. One filter serves both ways: a windowed sinc of 4·16 taps.
+// The clipper works at four times the sample rate, so that most of what it folds
+// back is filtered away: 80 dB down below 0.42 of the rate.
 const (
-	oversample = 4
-	perPhase   = 16
-	firTaps    = oversample * perPhase
+	pairs2x = 16 // from 1× to 2×: a narrow transition
+	pairs4x = 8  // from 2× to 4×: nothing stands near the edge
+	beta    = 8
 )
 
-// ClipLatency is the delay of a Clip in frames: that of the filter, half its
-// length, going up and coming down.
-const ClipLatency = perPhase - 1
+// ClipLatency is the delay of a Clip in frames: its filters delay going up and
+// coming down, with one sample at 2× to make the delay whole.
+const ClipLatency = 2*pairs2x + pairs4x - 1
 
 // Clip is a soft clipper of one channel.
 type Clip struct {
 	drive, makeup, mix float64
-	fir                [firTaps]float64
-	in                 [2 * perPhase]float64 // written twice, so that a run of it is always in one piece
-	up                 [2 * firTaps]float64
-	at, upAt           int
+
+	up2, up4, down4, down2 *halfBand
+	held                   float64 // the sample at 2× that is one late
+	dry                    []float64
+	x2, y2, scratch        []float64
+	x4                     []float64
 }
 
 // NewClip returns a clipper with a drive in dB, at least 0, and a mix of 0 to 1.
 // Its level is made up by half of the drive, so that more drive is denser rather
 // than just louder.
 func NewClip(drive, mix float64) *Clip {
-	c := &Clip{drive: dmath.Gain(drive), makeup: dmath.Gain(-drive / 2), mix: mix}
-	sum := 0.0
-	for i := range c.fir {
-		// Odd-length symmetric, the last tap being 0, so that the delay is whole.
-		t := float64(i - (firTaps/2 - 1))
-		x := t / (firTaps / 2)
-		w := 0.0
-		if math.Abs(x) < 1 {
-			// Blackman–Harris window, −92 dB.
-			w = 0.35875 + float64(0.48829*dmath.CosTurns(x/2)) + float64(0.14128*dmath.CosTurns(x)) + float64(0.01168*dmath.CosTurns(1.5*x))
-		}
-		s := 1.0
-		if t != 0 {
-			y := float64(dmath.Pi*t) / oversample
-			s = dmath.SinTurns(t/(2*oversample)) / y
-		}
-		c.fir[i] = float64(s * w)
-		sum += c.fir[i]
+	return &Clip{
+		drive: dmath.Gain(drive), makeup: dmath.Gain(-drive / 2), mix: mix,
+		up2: newHalfBand(pairs2x, maxFrames, beta), up4: newHalfBand(pairs4x, 2*maxFrames, beta),
+		down4: newHalfBand(pairs4x, 2*maxFrames, beta), down2: newHalfBand(pairs2x, maxFrames, beta),
+		dry: make([]float64, ClipLatency+maxFrames),
+		x2:  make([]float64, 2*maxFrames), y2: make([]float64, 2*maxFrames+1),
+		x4: make([]float64, 4*maxFrames), scratch: make([]float64, 2*maxFrames),
 	}
-	for i := range c.fir {
-		c.fir[i] /= sum
-	}
-	return c
 }
 
-// Process clips block in place.
+// Process clips block, of at most 256 frames, in place.
 func (c *Clip) Process(block []float64) {
-	for i, x := range block {
-		c.at = (c.at + perPhase - 1) % perPhase
-		c.in[c.at], c.in[c.at+perPhase] = x, x
-		past := c.in[c.at : c.at+perPhase]
-		for phase := range oversample {
-			y := 0.0
-			for k, p := range past {
-				y += float64(p * c.fir[oversample*k+phase])
-			}
-			y = dmath.SoftClip(float64(float64(y*oversample) * c.drive))
-			c.upAt = (c.upAt + firTaps - 1) % firTaps
-			c.up[c.upAt], c.up[c.upAt+firTaps] = y, y
-		}
-		y := 0.0
-		shaped := c.up[c.upAt : c.upAt+firTaps]
-		for k, s := range shaped {
-			y += float64(s * c.fir[k])
-		}
-		dry := past[perPhase-1]
+	n := len(block)
+	copy(c.dry[ClipLatency:], block)
+	x2, x4 := c.x2[:2*n], c.x4[:4*n]
+	c.up2.double(x2, block, c.scratch)
+	c.up4.double(x4, x2, c.scratch)
+	for i, x := range x4 {
+		x4[i] = dmath.SoftClip(float64(x * c.drive))
+	}
+	c.y2[0] = c.held
+	c.down4.halve(c.y2[1:1+2*n], x4)
+	c.held = c.y2[2*n]
+	c.down2.halve(block, c.y2[:2*n])
+	for i, y := range block {
+		dry := c.dry[i]
 		block[i] = dry + float64(c.mix*(float64(y*c.makeup)-dry))
 	}
+	copy(c.dry[:ClipLatency], c.dry[n:n+ClipLatency])
 }

@@ -7,32 +7,40 @@ import (
 	"patchlab/engine/patch"
 )
 
-// lines is the number of delay lines of the network.
-const lines = 8
+// lines is the number of delay lines of the network, a power of 2.
+const lines = 16
 
-// Reverb is a feedback delay network of eight lines behind four diffusing
+// Reverb is a feedback delay network of sixteen lines behind four diffusing
 // all-passes a side (Jot and Chaigne, "Digital delay networks for designing
-// artificial reverberators", 1991; all-passes by Schroeder, 1962). The lines meet
-// in a Householder matrix; each has a gain that makes it fall by 60 dB in the
-// reverberation time and a first-order low-pass that halves that time well above
-// the damping frequency.
+// artificial reverberators", 1991; all-passes by Schroeder, "Natural sounding
+// artificial reverberation", 1962). The lines meet in a Householder matrix; each
+// has a gain that makes it fall by 60 dB in the reverberation time and a
+// first-order low-pass that halves that time well above the damping frequency.
+//
+// Every line is longer than a block, so the network is computed line by line,
+// a block of each at a time.
 type Reverb struct {
 	mix    float64
 	wet    float64 // brings the tail to about the level of what made it
-	pre    [2]delayLine
-	diff   [2][4]allPass
-	line   [lines]delayLine
+	early  float64 // gain of the first, diffused reflections
+	pre    [2]ring
+	diff   [2][4]ring
+	line   [lines]ring
 	gain   [lines]float64 // of a pass, at low frequencies
 	damp   [lines]float64 // coefficient of its low-pass
 	memory [lines]float64
+	block  [lines][maxFrames]float64
+	in     [2][maxFrames]float64
+	sum    [maxFrames]float64
 }
 
-// Lengths in seconds: spread evenly on a logarithmic scale from 31 to 83 ms, and
-// then to primes at 48 kHz so that no two lines share echoes.
+// Lengths in frames at 48 kHz: primes, the lines spread over 31 to 99 ms evenly on a
+// logarithmic scale, so that no two share echoes; together they hold about one
+// second, one mode for each hertz.
 //
 //nolint:gochecknoglobals // a constant that Go cannot write as one
 var (
-	lineFrames = [lines]float64{1487, 1709, 1973, 2269, 2617, 3011, 3461, 3989}
+	lineFrames = [lines]float64{1487, 2003, 2699, 3637, 1609, 2161, 2917, 3923, 1733, 2333, 3137, 4231, 1867, 2503, 3373, 4561}
 	diffFrames = [2][4]float64{{113, 167, 241, 353}, {127, 181, 263, 379}}
 )
 
@@ -43,120 +51,180 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	if p.Mix <= 0 {
 		return nil
 	}
-	r := &Reverb{mix: p.Mix}
+	r := &Reverb{mix: p.Mix, early: 0.5}
 	for side := range r.pre {
-		r.pre[side] = newDelayLine(1 + int(float64(p.PreDelay*rate)))
+		r.pre[side] = newRing(int(float64(p.PreDelay * rate)))
 		for i := range r.diff[side] {
-			r.diff[side][i] = allPass{newDelayLine(frames(diffFrames[side][i], rate))}
+			r.diff[side][i] = newRing(frames(diffFrames[side][i], rate))
 		}
 	}
+	mean := 0.0
 	for i := range r.line {
 		n := frames(lineFrames[i], rate)
-		r.line[i] = newDelayLine(n)
-		seconds := float64(n) / rate
-		r.gain[i] = dmath.Gain(-60 * (seconds / p.Time))
-		// At the damping frequency's octave above, another −60 dB in the same time:
-		// one pole with gain d there and 1 at 0 Hz.
-		r.damp[i] = onePole(r.gain[i], float64(2*p.Damping)/rate)
+		r.line[i] = newRing(n)
+		r.gain[i] = dmath.Gain(-60 * (float64(n) / float64(rate*p.Time)))
+		// An octave above the damping frequency another −60 dB in the same time: one
+		// pole with the gain of a pass there and 1 at 0 Hz.
+		r.damp[i] = onePole(r.gain[i], 2*(p.Damping/rate))
+		mean += float64(r.gain[i] / lines)
 	}
 	// A loop with the gain g keeps 1/(1−g²) times the energy that it is fed.
-	g := r.gain[lines/2]
-	r.wet = float64(0.6 * math.Sqrt(1-float64(g*g)))
+	r.wet = float64(0.45 * math.Sqrt(1-float64(mean*mean)))
 	return r
 }
 
-func frames(at48k, rate float64) int { return int(math.Round(at48k * (rate / designRate))) }
+func frames(at48k, rate float64) int { return int(math.Round(float64(at48k * (rate / designRate)))) }
 
 // onePole returns the coefficient p of y += (1−p)(x−y), with 0 dB at 0 Hz, that
 // has the gain d at a frequency in turns per frame, or as near as it gets.
 func onePole(d, f float64) float64 {
-	if f >= 0.49 {
-		f = 0.49
-	}
+	f = min(f, 0.49)
 	// |H|² = (1−p)²/(1−2p·cos+p²) = d² is a quadratic equation in p.
 	c := dmath.CosTurns(f)
 	dd := float64(d * d)
 	a := 1 - dd
-	b := 1 - float64(dd*c)
-	root := math.Sqrt(max(0, float64(b*b)-float64(a*a)))
 	if a < 1e-12 {
 		return 0
 	}
+	b := 1 - float64(dd*c)
+	root := math.Sqrt(max(0, float64(b*b)-float64(a*a)))
 	return max(0, min(0.999, (b-root)/a))
 }
 
-// Process adds the reverberation to left and right, in place.
+// Process adds the reverberation to left and right, of at most 256 frames, in place.
 func (r *Reverb) Process(left, right []float64) {
-	for i := range left {
-		in := [2]float64{left[i], right[i]}
-		for side := range in {
-			x := r.pre[side].swap(in[side])
-			for k := range r.diff[side] {
-				x = r.diff[side][k].process(x)
+	n := len(left)
+	for side, dry := range [2][]float64{left, right} {
+		x := r.in[side][:n]
+		copy(x, dry)
+		r.pre[side].delay(x)
+		for k := range r.diff[side] {
+			r.diff[side][k].allPass(x)
+		}
+	}
+	sum := r.sum[:n]
+	clear(sum)
+	for k := 0; k < lines; k += 2 { // two at a time: two recursions side by side
+		a, b := r.block[k][:n], r.block[k+1][:n]
+		r.line[k].peek(a)
+		r.line[k+1].peek(b)
+		ma, mb := r.memory[k], r.memory[k+1]
+		ga, gb, da, db := r.gain[k], r.gain[k+1], r.damp[k], r.damp[k+1]
+		for i := range sum {
+			x, y := float64(ga*a[i]), float64(gb*b[i])
+			ma = x + float64(da*(ma-x))
+			mb = y + float64(db*(mb-y))
+			a[i], b[i] = ma, mb
+			sum[i] += ma + mb
+		}
+		r.memory[k], r.memory[k+1] = quiet(ma), quiet(mb)
+	}
+	// Left takes the lines that the left input feeds, right the others, with
+	// alternating signs so that the tails differ.
+	var out [2][maxFrames]float64
+	for k := range lines {
+		x := r.block[k][:n]
+		side := k & 1
+		into, from := r.in[side][:n], out[side][:n]
+		if k&2 == 0 {
+			for i, y := range x {
+				from[i] += y
+				x[i] = into[i] + (y - float64(sum[i]*(2.0/lines)))
 			}
-			in[side] = x
+		} else {
+			for i, y := range x {
+				from[i] -= y
+				x[i] = into[i] + (y - float64(sum[i]*(2.0/lines)))
+			}
 		}
-		var y [lines]float64
-		sum := 0.0
-		for k := range r.line {
-			x := float64(r.gain[k] * r.line[k].out())
-			r.memory[k] = x + float64(r.damp[k]*(r.memory[k]-x))
-			y[k] = r.memory[k]
-			sum += y[k]
-		}
-		share := float64(sum * (2.0 / lines))
-		for k := range r.line {
-			r.line[k].push(in[k&1] + (y[k] - share))
-		}
-		wetL := float64(r.wet * ((y[0] - y[2]) + (y[4] - y[6])))
-		wetR := float64(r.wet * ((y[1] - y[3]) + (y[5] - y[7])))
-		left[i] += float64(r.mix * (wetL - left[i]))
-		right[i] += float64(r.mix * (wetR - right[i]))
+		r.line[k].push(x)
 	}
-	for k := range r.memory {
-		if m := r.memory[k]; m > -1e-30 && m < 1e-30 {
-			r.memory[k] = 0
+	for side, dry := range [2][]float64{left, right} {
+		first, tail := r.in[side][:n], out[side][:n]
+		for i, x := range dry {
+			y := float64(r.early*first[i]) + float64(r.wet*tail[i])
+			dry[i] = x + float64(r.mix*(y-x))
 		}
 	}
 }
 
-// delayLine is a ring of a fixed number of frames.
-type delayLine struct {
-	ring []float32
-	at   int
+// ring is a delay of a fixed number of frames.
+type ring struct {
+	frames []float32
+	at     int // the oldest
 }
 
-func newDelayLine(n int) delayLine { return delayLine{ring: make([]float32, max(1, n))} }
+func newRing(n int) ring { return ring{frames: make([]float32, n)} }
 
-// out returns the oldest frame.
-func (d *delayLine) out() float64 { return float64(d.ring[d.at]) }
-
-// push replaces the oldest frame.
-func (d *delayLine) push(x float64) {
-	if x > -1e-20 && x < 1e-20 { // a float32 would go denormal
-		x = 0
+// peek copies the oldest frames, of which there are enough, into x.
+func (d *ring) peek(x []float64) {
+	head := d.frames[d.at:]
+	if len(head) > len(x) {
+		head = head[:len(x)]
 	}
-	d.ring[d.at] = float32(x)
-	d.at++
-	if d.at == len(d.ring) {
+	for i, y := range head {
+		x[i] = float64(y)
+	}
+	rest := x[len(head):]
+	for i, y := range d.frames[:len(rest)] {
+		rest[i] = float64(y)
+	}
+}
+
+// next returns the oldest frames, n at most and as many as stand in one piece, and
+// steps past them.
+func (d *ring) next(n int) []float32 {
+	piece := d.frames[d.at:]
+	if len(piece) > n {
+		piece = piece[:n]
+	}
+	if d.at += len(piece); d.at == len(d.frames) {
 		d.at = 0
 	}
+	return piece
 }
 
-// swap pushes a frame and returns the oldest.
-func (d *delayLine) swap(x float64) float64 {
-	y := d.out()
-	d.push(x)
-	return y
+// push replaces the oldest frames.
+func (d *ring) push(x []float64) {
+	for len(x) > 0 {
+		piece := d.next(len(x))
+		for i, v := range x[:len(piece)] {
+			piece[i] = single(v)
+		}
+		x = x[len(piece):]
+	}
 }
 
-// allPass is Schroeder's, with a gain of 0.6.
-type allPass struct{ delayLine }
+// delay delays x in place.
+func (d *ring) delay(x []float64) {
+	for len(x) > 0 && len(d.frames) > 0 {
+		piece := d.next(len(x))
+		for i, v := range x[:len(piece)] {
+			x[i], piece[i] = float64(piece[i]), single(v)
+		}
+		x = x[len(piece):]
+	}
+}
 
-func (a *allPass) process(x float64) float64 {
+// allPass filters x in place with Schroeder's all-pass.
+func (d *ring) allPass(x []float64) {
 	const g = 0.6
-	y := a.out()
-	v := x + float64(g*y)
-	a.push(v)
-	return y - float64(g*v)
+	for len(x) > 0 {
+		piece := d.next(len(x))
+		for i, v := range x[:len(piece)] {
+			y := float64(piece[i])
+			w := v + float64(g*y)
+			x[i] = y - float64(g*w)
+			piece[i] = single(w)
+		}
+		x = x[len(piece):]
+	}
+}
+
+// single rounds to float32 without leaving a denormal number behind.
+func single(x float64) float32 {
+	if x > -1e-25 && x < 1e-25 {
+		return 0
+	}
+	return float32(x)
 }

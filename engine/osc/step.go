@@ -10,30 +10,29 @@ import (
 // The shape of the band limit: every jump of a waveform is replaced by the
 // integral of a windowed sinc of taps samples (Stilson and Smith, "Alias-free
 // digital synthesis of classic analog waveforms", 1996; Brandt, "Hard sync
-// without aliasing", 2001, without the minimum phase). The band ends at 0.42 of
-// the sample rate; with this window what folds back into the band is more than
-// 90 dB down.
+// without aliasing", 2001, without the minimum phase), every bend by the integral
+// of that (Välimäki, Pekonen and Nam, "Perceptually informed synthesis of
+// bandlimited classical waveforms using integrated polynomial interpolation",
+// 2012). The band ends, at −6 dB, at 0.435 of the sample rate.
 const (
 	taps     = 32
 	half     = taps / 2
-	phases   = 512 // points of the table for each sample; between them a straight line
-	band     = 0.42
-	kaiser   = 9.5
-	fineness = 2 // steps of the numerical integration for each point
+	phases   = 256 // rows of a table: moments between two frames; between them a straight line
+	band     = 0.435
+	kaiser   = 8.5
+	fineness = 2 // steps of the numerical integration for each row
 )
 
 // residuals holds what to add to a naive waveform around a jump or a bend.
 type residuals struct {
 	step table // of a jump of +1
-	ramp table // of a bend of +1 per sample
+	ramp table // of a bend of +1 per frame
 }
 
-// table has points from half samples before to half after the jump. The moment of
-// the jump stands in it twice, at middle with the limit from before and then with
-// that from after.
-type table [taps*phases + 3]float64
-
-const middle = half * phases
+// table has a row for each moment between two frames: row r, tap k is the residual
+// k−half frames after the first frame that follows the event, which happened
+// r/phases of a frame before it.
+type table [phases + 1][taps]float64
 
 // tables computes the residuals once; they are only read.
 //
@@ -41,49 +40,61 @@ const middle = half * phases
 var tables = sync.OnceValue(func() *residuals {
 	const points = taps*phases + 1
 	r := new(residuals)
-	// The windowed sinc and its integral, by the midpoint rule.
-	var integral [points]float64
+	// The windowed sinc and its integrals, by the midpoint and trapezium rules. The
+	// moment of the jump has the limit from before in step, and the one from after
+	// is a whole jump lower.
+	step := make([]float64, points)
 	sum := 0.0
 	for i := 1; i < points; i++ {
 		for k := range fineness {
-			t := (float64(i-1)+(float64(k)+0.5)/fineness)/phases - half
-			sum += impulse(t)
+			at := float64(i-1) + float64((float64(k)+0.5)/fineness)
+			sum += impulse(float64(at/phases) - half)
 		}
-		integral[i] = sum
+		step[i] = sum
 	}
-	for i := range points {
-		y := integral[i] / integral[points-1]
-		if i <= middle {
-			r.step[i] = y
-		}
-		if i >= middle {
-			r.step[i+1] = y - 1
-		}
+	for i := range step {
+		step[i] /= sum
 	}
-	r.step[points+1] = r.step[points]
-	// The residual of a bend is the integral of the residual of a jump.
-	sum = 0
-	for i := 1; i < len(r.ramp); i++ {
-		if i != middle+1 {
-			sum += float64((r.step[i-1] + r.step[i]) / (2 * phases))
+	ramp := make([]float64, points)
+	for i := 1; i < points; i++ {
+		before, after := step[i-1], step[i]
+		if i > half*phases { // behind the jump
+			before, after = before-1, after-1
 		}
-		r.ramp[i] = sum
+		ramp[i] = ramp[i-1] + float64((before+after)/(2*phases))
+	}
+	for row := range r.step {
+		for k := range taps {
+			i := k*phases + row
+			r.step[row][k], r.ramp[row][k] = step[i], ramp[i]
+			if k >= half { // frames behind the event
+				r.step[row][k]--
+			}
+		}
 	}
 	return r
 })
 
-// impulse is the sinc of the band, times a Kaiser window of taps samples.
+// impulse is the sinc of the band, times a Kaiser window of taps frames.
 func impulse(t float64) float64 {
 	w := dmath.Kaiser(t/half, kaiser)
 	if math.Abs(t) < 1e-9 {
 		return float64(2 * band * w)
 	}
-	return float64(dmath.SinTurns(band*t) / float64(dmath.Pi*t) * w)
+	return float64(dmath.SinTurns(float64(band*t)) / float64(dmath.Pi*t) * w)
 }
 
-// at reads the table by a straight line between its points. pos is in points.
-func (t *table) at(pos float64) float64 {
-	i := int(pos)
-	f := pos - float64(i)
-	return t[i] + float64(f*(t[i+1]-t[i]))
+// add adds the residual of an event ago frames (0 to 1) before the frame that
+// stands at half in left and right, which have taps frames.
+func (t *table) add(left, right []float64, ago, gl, gr float64) {
+	pos := float64(ago * phases)
+	row := min(phases-1, int(pos))
+	f := pos - float64(row)
+	a, b := &t[row], &t[row+1]
+	left, right = left[:taps], right[:taps]
+	for k := range taps {
+		y := a[k] + float64(f*(b[k]-a[k]))
+		left[k] += float64(gl * y)
+		right[k] += float64(gr * y)
+	}
 }

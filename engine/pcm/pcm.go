@@ -46,7 +46,7 @@ func round(x float32, full float64, bits uint64) int32 {
 	if x == 0 || x != x {
 		return 0
 	}
-	triangle := (float64(bits>>32) - float64(bits&0xffffffff)) / (1 << 32)
-	n := math.Floor(float64(float64(x)*full) + triangle + 0.5)
+	triangle := float64((float64(bits>>32) - float64(bits&0xffffffff)) / (1 << 32))
+	n := math.Floor(float64(float64(x)*full) + float64(triangle) + 0.5)
 	return int32(max(-full, min(full-1, n)))
 }

@@ -31,9 +31,9 @@ func New(seed uint32, place ...uint64) Stream {
 func (s Stream) Bits(n uint64) uint64 { return mix(uint64(s) + (n+1)*golden) }
 
 // Unit returns the n-th number of the stream, uniform in [0, 1).
-func (s Stream) Unit(n uint64) float64 { return float64(s.Bits(n)>>11) / (1 << 53) }
+func (s Stream) Unit(n uint64) float64 { return float64(float64(s.Bits(n)>>11) / (1 << 53)) }
 
 // Bipolar returns the n-th number of the stream, uniform in [−1, 1).
 func (s Stream) Bipolar(n uint64) float64 {
-	return float64(int64(s.Bits(n))>>11) / (1 << 52) //nolint:gosec // the sign is wanted
+	return float64(float64(int64(s.Bits(n))>>11) / (1 << 52)) //nolint:gosec // the sign is wanted
 }
