@@ -31,7 +31,7 @@ func (p Patch) Seconds() float64 {
 
 // Frames returns the number of frames of the sound, or an upper bound of it.
 func (p Patch) Frames() int64 {
-	return int64(math.Ceil(p.Seconds() * float64(p.Output.SampleRate)))
+	return int64(math.Round(p.Seconds() * float64(p.Output.SampleRate)))
 }
 
 // Samples returns frames × channels.

@@ -9,6 +9,10 @@ type Stream uint64
 // golden is 2^64 divided by the golden ratio.
 const golden = 0x9e3779b97f4a7c15
 
+// odd is a multiplier of a congruential generator with a good spectrum (Steele and
+// Vigna, "Computationally easy, spectrally good multipliers", 2021).
+const odd = 0xd1342543de82ef95
+
 // mix is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable
 // pseudorandom number generators", 2014; constants by David Stafford).
 func mix(x uint64) uint64 {
@@ -22,7 +26,7 @@ func mix(x uint64) uint64 {
 func New(seed uint32, place ...uint64) Stream {
 	h := mix(uint64(seed) + golden)
 	for _, p := range place {
-		h = mix(h ^ mix(p+golden))
+		h = mix(h*odd + (p+1)*golden) // the product keeps (a, b) apart from (b, a)
 	}
 	return Stream(h)
 }
