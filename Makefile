@@ -16,7 +16,9 @@ MAKEFLAGS += --no-builtin-rules
 BENCH ?= .
 # For one package: on two cores the race detector makes the slowest take minutes.
 TIMEOUT := 15m
-BINARIES := patchlab api worker janitor
+# What builds, vets and lints shares one build cache: the binaries need no C, and
+# hold no path of this machine.
+BUILD := CGO_ENABLED=0 GOFLAGS='$(strip $(GOFLAGS) -trimpath)'
 
 WEB_FILES := $(shell git ls-files --cached --others --exclude-standard web/src web/public web/index.html 'web/*.ts' web/package.json web/tsconfig.json 2>/dev/null)
 
@@ -28,7 +30,7 @@ help: ## list the targets
 
 .PHONY: run
 run: web/dist/index.html ## build everything and serve it at http://localhost:8080
-	CGO_ENABLED=0 go build -trimpath -o bin/patchlab ./cmd/patchlab
+	$(BUILD) go build -o bin/patchlab ./cmd/patchlab
 	exec bin/patchlab serve
 
 .PHONY: dev
@@ -37,7 +39,7 @@ dev: web/node_modules/.stamp ## the same, reloading web (http://localhost:5173) 
 
 .PHONY: build
 build: web/dist/index.html ## bin/{patchlab,api,worker,janitor} with the web app inside
-	for name in $(BINARIES); do CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/$$name ./cmd/$$name; done
+	$(BUILD) go build -o bin/ ./cmd/...
 
 web/node_modules/.stamp: web/package.json web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund
@@ -53,8 +55,8 @@ test: deps test-go test-web e2e ## every test: Go with the race detector, web, e
 
 .PHONY: test-go
 test-go: ## the Go tests alone
-	go vet ./...
-	go test -race -timeout=$(TIMEOUT) $(GOTEST) ./...
+	$(BUILD) go vet ./...
+	CGO_ENABLED=1 go test -race -timeout=$(TIMEOUT) $(GOTEST) ./...
 
 .PHONY: test-web
 test-web: web/node_modules/.stamp ## the tests of the web app alone
@@ -66,14 +68,14 @@ e2e: deps build ## the tests in a browser alone
 
 .PHONY: lint
 lint: web/node_modules/.stamp ## linters, formatting, types, generated files
-	lint=$$(scripts/tool.sh golangci-lint); "$$lint" run ./...; "$$lint" fmt --diff-colored
+	lint=$$(scripts/tool.sh golangci-lint); $(BUILD) "$$lint" run ./...; "$$lint" fmt --diff-colored
 	npm --prefix web run lint
 	npm --prefix web run typecheck
 	npm --prefix web run generate:check
 
 .PHONY: fmt
 fmt: ## format the Go code, and mend what the linters can mend
-	lint=$$(scripts/tool.sh golangci-lint); "$$lint" run --fix ./...; "$$lint" fmt
+	lint=$$(scripts/tool.sh golangci-lint); $(BUILD) "$$lint" run --fix ./...; "$$lint" fmt
 
 .PHONY: ci
 ci: lint test build ## what CI runs

@@ -4,12 +4,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+if [ -n "${ADDR:-}" ]; then export PATCHLAB_SERVER="${PATCHLAB_SERVER:-http://127.0.0.1:${ADDR##*:}}"; fi
 watch=$(scripts/tool.sh reflex)
-trap 'trap - EXIT; kill 0' EXIT INT TERM # everything that was started here
 npm --prefix web run dev &
+vite=$!
 # The rooms by name: the watcher would otherwise follow every folder of
 # node_modules and data.
 "$watch" --start-service --decoration=none \
   --regex='^(cmd|db|engine|internal|queue|storage|web)/.*\.(go|sql|ya?ml)$|^go\.(mod|sum)$|^\.env$' \
   --inverse-regex='(^|/)(node_modules|dist|data|\.cache|\.git)/' \
-  -- sh -c 'go build -o bin/dev/patchlab ./cmd/patchlab && exec bin/dev/patchlab serve'
+  -- sh -c 'CGO_ENABLED=0 go build -trimpath -o bin/dev/patchlab ./cmd/patchlab && exec bin/dev/patchlab serve' &
+server=$!
+trap 'kill "$vite" "$server" 2>/dev/null || true; wait' EXIT
+trap 'exit 130' INT TERM
+wait -n # whichever ends first ends both
