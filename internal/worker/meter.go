@@ -2,10 +2,12 @@ package worker
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
 	"patchlab/engine"
+	"patchlab/engine/patch"
 	"patchlab/internal/model"
 )
 
@@ -41,15 +43,16 @@ type meter struct {
 	progress model.Progress
 	dirty    bool
 	peaks    *peaker
-	final    []int // the peaks of the finished sound, once known
+	loudest  float32 // where normalisation will bring the loudest sample; 0 = it is left alone
+	final    []int   // the peaks of the finished sound, once known
 	preview  *previewer
 	deaf     bool    // nobody listens, as far as is known
 	pcm      []int16 // waits to be published
 	offset   int64   // of its first sample
 }
 
-// newMeter starts a meter for one attempt.
-func newMeter(ctx context.Context, pub Publisher, base model.Progress) *meter {
+// newMeter starts a meter for one attempt at a sound with the given output.
+func newMeter(ctx context.Context, pub Publisher, base model.Progress, out patch.Output) *meter {
 	m := &meter{
 		pub:      pub,
 		wake:     make(chan struct{}, 1),
@@ -58,6 +61,9 @@ func newMeter(ctx context.Context, pub Publisher, base model.Progress) *meter {
 		progress: base,
 	}
 	m.progress.Stage = stageRendering
+	if out.Normalize == "peak" {
+		m.loudest = float32(math.Pow(10, out.Level/20))
+	}
 	go m.run(context.WithoutCancel(ctx))
 	return m
 }
@@ -159,7 +165,7 @@ func (m *meter) publish(ctx context.Context) {
 	case m.final != nil:
 		p.Peaks = m.final // never changed, only replaced
 	case m.peaks != nil:
-		p.Peaks = append([]int{}, m.peaks.out...)
+		p.Peaks = m.peaks.levels(m.loudest)
 	default:
 		p.Peaks = []int{}
 	}

@@ -15,14 +15,15 @@ type peaker struct {
 	channels int
 	total    int64 // frames in all
 	buckets  int64
-	frame    int64   // frames seen
-	lo, hi   float32 // of the stretch that is being filled
-	out      []int   // complete stretches: min, max, min, max, …
+	frame    int64     // frames seen
+	lo, hi   float32   // of the stretch that is being filled
+	top      float32   // the largest magnitude of all complete stretches
+	out      []float32 // complete stretches: min, max, min, max, …
 }
 
 func newPeaker(total int64, channels int) *peaker {
 	n := min(total, model.PeakBuckets)
-	p := &peaker{channels: channels, total: total, buckets: n, out: make([]int, 0, 2*max(n, 0))}
+	p := &peaker{channels: channels, total: total, buckets: n, out: make([]float32, 0, 2*max(n, 0))}
 	p.clear()
 	return p
 }
@@ -48,10 +49,27 @@ func (p *peaker) add(samples []float32) {
 		}
 		p.frame += n
 		if n == left {
-			p.out = append(p.out, level(p.lo), level(p.hi))
+			p.out = append(p.out, p.lo, p.hi)
+			p.top = max(p.top, -p.lo, p.hi)
 			p.clear()
 		}
 	}
+}
+
+// levels returns the complete stretches. With loudest above 0 they are scaled so
+// that the loudest of them stands there, as it will when the sound has been
+// normalised: else a growing waveform would be cut off at full scale, and shrink
+// at the end.
+func (p *peaker) levels(loudest float32) []int {
+	gain := float32(1)
+	if loudest > 0 && p.top > 0 {
+		gain = loudest / p.top
+	}
+	out := make([]int, len(p.out))
+	for i, x := range p.out {
+		out[i] = level(x * gain)
+	}
+	return out
 }
 
 // level maps a sample to −127..127.
@@ -67,7 +85,7 @@ func peaksOf(samples []float32, channels int) model.Peaks {
 	p := newPeaker(int64(len(samples)/channels), channels)
 	p.add(samples)
 	peaks := make(model.Peaks, len(p.out))
-	for i, v := range p.out {
+	for i, v := range p.levels(0) {
 		peaks[i] = int8(v)
 	}
 	return peaks

@@ -34,7 +34,7 @@ func TestPeaksAreTheSameHoweverTheFramesCome(t *testing.T) {
 			before = len(p.out)
 		}
 		assert.Len(t, p.out, len(whole))
-		for i, v := range p.out {
+		for i, v := range p.levels(0) {
 			assert.Equal(t, int(whole[i]), v)
 		}
 	}
@@ -48,6 +48,26 @@ func TestPeaksAreTheLowestAndTheHighest(t *testing.T) {
 	peaks := peaksOf(samples, 1)
 	assert.Equal(t, model.Peaks{64, 127, -127, 127, 0, 0}, peaks[:6])
 	assert.Empty(t, peaksOf(nil, 2))
+}
+
+func TestAGrowingWaveformIsAsLoudAsTheFinishedOneWillBe(t *testing.T) {
+	t.Parallel()
+	p := newPeaker(4, 1)
+	p.add([]float32{1, -2})
+	assert.Equal(t, []int{32, 32, -64, -64}, p.levels(0.5))
+	p.add([]float32{-4, 0})
+	assert.Equal(t, []int{16, 16, -32, -32, -64, -64, 0, 0}, p.levels(0.5))
+	assert.Equal(t, []int{127, 127, -127, -127, -127, -127, 0, 0}, p.levels(0), "what is not normalised is cut off")
+	silent := newPeaker(2, 1)
+	silent.add([]float32{0, 0})
+	assert.Equal(t, []int{0, 0, 0, 0}, silent.levels(0.5))
+}
+
+func TestPreviewOfALoudSoundIsNotCutOff(t *testing.T) {
+	t.Parallel()
+	p := newPreviewer(model.PreviewRate, 1)
+	pcm, _ := p.add(nil, 0, []float32{0.5, 4, -2, 1})
+	assert.Equal(t, []int16{16383, 32767, -16383, 8191}, pcm)
 }
 
 func TestMoreFramesThanWereSaidAreIgnored(t *testing.T) {

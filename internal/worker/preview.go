@@ -12,10 +12,11 @@ type previewer struct {
 	next     int64 // next output sample
 	sum      float32
 	count    int
+	top      float32 // the largest magnitude so far, at least full scale
 }
 
 func newPreviewer(rate, channels int) *previewer {
-	return &previewer{rate: int64(rate), channels: channels}
+	return &previewer{rate: int64(rate), channels: channels, top: 1}
 }
 
 // start returns the first input frame of output sample i, and end the one after
@@ -45,7 +46,9 @@ func (p *previewer) add(dst []int16, offset int64, samples []float32) (out []int
 		}
 		p.frame++
 		for p.frame >= to {
-			dst = append(dst, pcm16(p.sum/float32(max(p.count, 1))))
+			y := p.sum / float32(max(p.count, 1))
+			p.top = max(p.top, y, -y) // before normalisation a sound may be of any loudness
+			dst = append(dst, pcm16(y/p.top))
 			p.next++
 			from, to = p.start(p.next), p.end(p.next)
 			p.sum, p.count = 0, 0

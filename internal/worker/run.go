@@ -168,7 +168,7 @@ func (w *Worker) render(ctx context.Context, claim service.Claim) error {
 	sound := claim.Sound
 	m := newMeter(ctx, w.pub, model.Progress{
 		JobID: claim.JobID, SoundID: sound.ID, TaskID: claim.Ticket.TaskID, Attempt: claim.Ticket.Attempt,
-	})
+	}, sound.Patch.Output)
 	defer m.close()
 	recipe := format.NewRecipe(sound.Patch, sound.Format)
 	digest := recipe.Digest()
