@@ -136,6 +136,14 @@ func TestEngineIsPortable(t *testing.T) {
 	}
 }
 
+// The words' own arithmetic decides the patch, and so the bytes.
+func TestWordsArePortable(t *testing.T) {
+	t.Parallel()
+	for _, line := range unportable(t, "../../internal/prompt") {
+		t.Error(line)
+	}
+}
+
 func TestPortableGateCanFail(t *testing.T) {
 	t.Parallel()
 	got := strings.Join(unportable(t, "testdata/banned"), "\n")

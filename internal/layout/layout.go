@@ -61,7 +61,7 @@ func Rooms() []Room {
 		},
 		{Path: "db/dbtest", Rooms: []string{"db", "internal/model"}, Modules: []string{"github.com/stretchr/testify"}, Tests: true, Tools: true},
 		{Path: "db/repo", Rooms: []string{"db", "internal/model", "engine/patch"}, Modules: []string{uuidModule}},
-		{Path: "internal/prompt", Rooms: []string{"internal/model", "engine/patch"}, Modules: []string{"golang.org/x/text"}},
+		{Path: "internal/prompt", Rooms: []string{"internal/model", "engine/patch", "engine/dmath"}, Modules: []string{"golang.org/x/text"}},
 		{Path: "internal/format", Rooms: []string{"internal/model", "engine/..."}},
 		{Path: "internal/auth", Rooms: []string{"internal/model"}, Modules: []string{uuidModule}},
 		{Path: "internal/limit", Rooms: []string{"internal/model"}, Modules: []string{redisModule, "github.com/go-redis/redis_rate/v10"}},

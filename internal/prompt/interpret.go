@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"patchlab/engine/dmath"
 	"patchlab/engine/patch"
 )
 
@@ -240,7 +241,7 @@ func (b *builder) apply(layer int, e *entry, effects []effect, it *item, amount,
 			b.set(f, path, ef.value*amount, "")
 		case opMul:
 			if f.f != nil {
-				b.set(f, path, *f.f*pow2(math.Log2(ef.value)*tilt), "")
+				b.set(f, path, *f.f*pow2(dmath.Log2(ef.value)*tilt), "")
 			}
 		case opAdd:
 			if f.f != nil {

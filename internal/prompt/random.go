@@ -3,6 +3,8 @@ package prompt
 import (
 	"math"
 	"strconv"
+
+	"patchlab/engine/dmath"
 )
 
 // mix64 is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a
@@ -36,4 +38,4 @@ func round4(v float64) float64 {
 	return r
 }
 
-func pow2(x float64) float64 { return math.Exp2(x) }
+func pow2(x float64) float64 { return dmath.Exp2(x) }
