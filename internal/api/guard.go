@@ -2,6 +2,7 @@ package api
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -91,7 +92,7 @@ func (a *API) admit(c *gin.Context, g Guard) error {
 	if g.Mutating && c.GetHeader("Cookie") != "" && c.GetHeader("X-Requested-With") != "patchlab" {
 		return model.Errorf(model.CodeForbidden, "a request that changes something and carries a cookie needs the header X-Requested-With: patchlab")
 	}
-	who, known := a.opt.Visitors.Known(c.Request)
+	who, known := a.visitor(c.Request)
 	if known {
 		c.Set(callerKey, who)
 	}
@@ -110,15 +111,36 @@ func (a *API) admit(c *gin.Context, g Guard) error {
 	return nil
 }
 
-// welcome makes the caller a visitor.
-func (a *API) welcome(c *gin.Context) error {
-	who, cookie, err := a.opt.Visitors.Admit(c.Request)
+// VisitorCookie is the cookie by which a visitor without an account is known.
+const VisitorCookie = "patchlab_anon"
+
+// visitorLife is how long a browser keeps it, in seconds: a year.
+const visitorLife = 365 * 24 * 60 * 60
+
+// visitor returns the visitor of a request, ok = false without a valid cookie.
+func (a *API) visitor(r *http.Request) (who model.Caller, ok bool) {
+	cookie, err := r.Cookie(VisitorCookie)
 	if err != nil {
-		return model.Wrap(model.CodeInternal, err, "something went wrong on our side; the request id helps to find it")
+		return model.Caller{}, false
 	}
-	if cookie != nil {
-		http.SetCookie(c.Writer, cookie)
+	return a.opt.Visitors.Known(cookie.Value)
+}
+
+// welcome makes the caller a new visitor.
+func (a *API) welcome(c *gin.Context) error {
+	secret, who, err := a.opt.Visitors.Draw()
+	if err != nil {
+		return fmt.Errorf("welcome a visitor: %w", err)
 	}
+	http.SetCookie(c.Writer, &http.Cookie{
+		Name:     VisitorCookie,
+		Value:    secret,
+		Path:     "/",
+		MaxAge:   visitorLife,
+		Secure:   strings.HasPrefix(a.origin, "https:"),
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	})
 	c.Set(callerKey, who)
 	return nil
 }

@@ -103,7 +103,7 @@ func (a *API) app(c *gin.Context) error {
 // index serves the app's page. Its visitor becomes known here, before the page
 // asks for several things at once, each of which would make another visitor.
 func (a *API) index(c *gin.Context) error {
-	if _, known := a.opt.Visitors.Known(c.Request); !known {
+	if _, known := a.visitor(c.Request); !known {
 		if err := a.welcome(c); err != nil {
 			return err
 		}

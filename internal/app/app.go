@@ -326,7 +326,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 			Requests:    a.opt.Config.RateRequests,
 			Log:         log,
 		}),
-		Visitors: auth.NewVisitors(a.opt.Random, a.opt.Config.Secure()),
+		Visitors: auth.NewVisitors(a.opt.Random),
 		Checks: map[string]api.Check{
 			"database": p.farm.Ping,
 			"redis":    func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },

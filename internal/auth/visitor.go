@@ -1,4 +1,5 @@
-// Package auth says who makes a request.
+// Package auth says who calls. It knows no HTTP: the edge brings it the secrets
+// that it finds in requests.
 package auth
 
 import (
@@ -7,71 +8,42 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net/http"
-	"time"
 
 	"patchlab/internal/model"
 )
 
-// VisitorCookie is the cookie by which a visitor without an account is known.
-const VisitorCookie = "patchlab_anon"
+// secretBytes is the size of a visitor's secret.
+const secretBytes = 32
 
-const (
-	visitorBytes = 32
-	visitorLife  = 365 * 24 * time.Hour
-)
-
-// Visitors knows visitors without an account by a random cookie. The database
-// holds its hash only, so that who reads the database cannot pose as anybody.
+// Visitors knows people without an account by a random secret. The database holds
+// its hash only, so that who reads the database cannot pose as anybody.
 type Visitors struct {
 	random io.Reader
-	secure bool
 }
 
 // NewVisitors returns Visitors that draw from random, which must be safe for
-// concurrent use. secure says that people come by HTTPS.
-func NewVisitors(random io.Reader, secure bool) *Visitors {
-	return &Visitors{random: random, secure: secure}
-}
+// concurrent use.
+func NewVisitors(random io.Reader) *Visitors { return &Visitors{random: random} }
 
-// Known returns the visitor of a request, ok = false without a valid cookie.
-func (v *Visitors) Known(r *http.Request) (caller model.Caller, ok bool) {
-	cookie, err := r.Cookie(VisitorCookie)
-	if err != nil {
+// Known returns the visitor of a secret; ok is false where it cannot be one.
+func (v *Visitors) Known(secret string) (caller model.Caller, ok bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(secret)
+	if err != nil || len(raw) != secretBytes {
 		return model.Caller{}, false
 	}
-	return callerOf(cookie.Value)
+	return callerOf(raw), true
 }
 
-// Admit returns the visitor of a request. One without a valid cookie becomes a
-// new visitor; cookie is then to be set.
-func (v *Visitors) Admit(r *http.Request) (caller model.Caller, cookie *http.Cookie, err error) {
-	if caller, ok := v.Known(r); ok {
-		return caller, nil, nil
+// Draw makes a new visitor and the secret to know it by.
+func (v *Visitors) Draw() (secret string, caller model.Caller, err error) {
+	raw := make([]byte, secretBytes)
+	if _, err := io.ReadFull(v.random, raw); err != nil {
+		return "", model.Caller{}, fmt.Errorf("draw a visitor's secret: %w", err)
 	}
-	secret := make([]byte, visitorBytes)
-	if _, err := io.ReadFull(v.random, secret); err != nil {
-		return model.Caller{}, nil, fmt.Errorf("draw a visitor's cookie: %w", err)
-	}
-	value := base64.RawURLEncoding.EncodeToString(secret)
-	caller, _ = callerOf(value)
-	return caller, &http.Cookie{
-		Name:     VisitorCookie,
-		Value:    value,
-		Path:     "/",
-		MaxAge:   int(visitorLife.Seconds()),
-		Secure:   v.secure,
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-	}, nil
+	return base64.RawURLEncoding.EncodeToString(raw), callerOf(raw), nil
 }
 
-// callerOf returns the visitor of a cookie's value.
-func callerOf(value string) (model.Caller, bool) {
-	secret, err := base64.RawURLEncoding.Strict().DecodeString(value)
-	if err != nil || len(secret) != visitorBytes {
-		return model.Caller{}, false
-	}
-	sum := sha256.Sum256(secret)
-	return model.Caller{AnonKey: hex.EncodeToString(sum[:])}, true
+func callerOf(raw []byte) model.Caller {
+	sum := sha256.Sum256(raw)
+	return model.Caller{AnonKey: hex.EncodeToString(sum[:])}
 }

@@ -3,8 +3,6 @@ package auth
 import (
 	"bytes"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -12,47 +10,35 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func request(t *testing.T, cookie string) *http.Request {
-	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	if cookie != "" {
-		r.AddCookie(&http.Cookie{Name: VisitorCookie, Value: cookie})
-	}
-	return r
-}
-
 func TestAVisitorComesBackAsTheSame(t *testing.T) {
 	t.Parallel()
-	v := NewVisitors(bytes.NewReader(bytes.Repeat([]byte{7}, visitorBytes)), true)
-	caller, cookie, err := v.Admit(request(t, ""))
+	v := NewVisitors(bytes.NewReader(append(bytes.Repeat([]byte{7}, secretBytes), bytes.Repeat([]byte{8}, secretBytes)...)))
+	secret, caller, err := v.Draw()
 	require.NoError(t, err)
-	require.NotNil(t, cookie)
-	require.True(t, cookie.HttpOnly && cookie.Secure && cookie.Path == "/" && cookie.SameSite == http.SameSiteLaxMode)
-	require.NotContains(t, caller.Owner(), cookie.Value, "the secret itself must not reach the database")
-
-	again, none, err := v.Admit(request(t, cookie.Value))
-	require.NoError(t, err)
-	require.Nil(t, none)
-	require.Equal(t, caller, again)
-	known, ok := v.Known(request(t, cookie.Value))
+	require.NotContains(t, caller.Owner(), secret, "the secret itself must not reach the database")
+	known, ok := v.Known(secret)
 	require.True(t, ok)
 	require.Equal(t, caller, known)
+
+	_, other, err := v.Draw()
+	require.NoError(t, err)
+	require.NotEqual(t, caller, other)
 }
 
-func TestABadCookieIsNobody(t *testing.T) {
+func TestABadSecretIsNobody(t *testing.T) {
 	t.Parallel()
 	good := strings.Repeat("A", 43)
-	for _, value := range []string{"", "x", good[:42], good + "A", strings.Repeat("!", 43), good[:42] + "B", strings.Repeat("A", 5000)} {
-		_, ok := NewVisitors(nil, false).Known(request(t, value))
-		require.False(t, ok, "%q", value)
+	v := NewVisitors(nil)
+	for _, secret := range []string{"", "x", good[:42], good + "A", strings.Repeat("!", 43), good[:42] + "B", strings.Repeat("A", 5000)} {
+		_, ok := v.Known(secret)
+		require.False(t, ok, "%q", secret)
 	}
-	_, ok := NewVisitors(nil, false).Known(request(t, good))
+	_, ok := v.Known(good)
 	require.True(t, ok)
 }
 
 func TestNoRandomnessNoVisitor(t *testing.T) {
 	t.Parallel()
-	_, cookie, err := NewVisitors(iotest.ErrReader(errors.New("dry")), false).Admit(request(t, ""))
+	_, _, err := NewVisitors(iotest.ErrReader(errors.New("dry"))).Draw()
 	require.Error(t, err)
-	require.Nil(t, cookie)
 }
