@@ -299,9 +299,6 @@ func urlWith(s string, schemes ...string) bool {
 	return false
 }
 
-// Secure reports whether people reach the server by HTTPS.
-func (c Config) Secure() bool { return strings.HasPrefix(c.PublicURL, "https://") }
-
 // DatabasePath is the SQLite file, used where DATABASE_URL is unset.
 func (c Config) DatabasePath() string { return filepath.Join(c.DataDir, "patchlab.db") }
 

@@ -48,7 +48,6 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, runtime.GOMAXPROCS(0), c.WorkerConcurrency.Count())
 	require.Equal(t, "data/patchlab.db", c.DatabasePath())
 	require.Equal(t, "data/assets", c.AssetDir())
-	require.False(t, c.Secure())
 }
 
 func TestEverySetting(t *testing.T) {
@@ -68,7 +67,6 @@ func TestEverySetting(t *testing.T) {
 		RateGenerations: 1, RateRequests: 2, MaxJobSamples: 3, MaxQueued: 4,
 		AnonymousTTL: 90 * time.Minute, TrustedProxies: []string{"10.0.0.0/8", "::1"}, LogLevel: slog.LevelDebug,
 	}, c)
-	require.True(t, c.Secure())
 	require.Equal(t, 3, c.WorkerConcurrency.Count())
 }
 
