@@ -509,9 +509,13 @@ func TestRefusals(t *testing.T) {
 	if _, err := engine.Render(context.Background(), patch.Patch{}, engine.Options{}); !errors.As(err, &bad) {
 		t.Errorf("an empty patch gives %v", err)
 	}
+	// The costliest patch is refused, or the cancelled context stops it at once.
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
 	p := costly()
+	_, err := engine.Render(ctx, p, engine.Options{})
 	var costs *engine.TooCostlyError
-	if _, err := engine.Render(context.Background(), p, engine.Options{}); p.Cost() > patch.MaxCost && !errors.As(err, &costs) {
+	if refused := errors.As(err, &costs); refused != (p.Cost() > patch.MaxCost) || !refused && !errors.Is(err, context.Canceled) {
 		t.Errorf("a patch of %d µs gives %v", p.Cost(), err)
 	}
 }

@@ -31,6 +31,11 @@ func SinTurns(x float64) float64 {
 	} else if x < -0.25 {
 		x = -0.5 - x
 	}
+	return SinQuarter(x)
+}
+
+// SinQuarter returns sin(2πx) for x in turns, |x| ≤ 0.25, within 1e-13.
+func SinQuarter(x float64) float64 {
 	y := float64(x * x)
 	p := float64(s17*y) + s15
 	p = float64(p*y) + s13
@@ -115,14 +120,6 @@ func Decibels(gain float64) float64 { return Log2(gain) / octavesPerDecibel }
 
 // Ratio returns the frequency ratio of an interval in cents.
 func Ratio(cents float64) float64 { return Exp2(cents / 1200) }
-
-// SoftClip is a rational likeness of tanh, x(27+x²)/(27+9x²), that reaches ±1
-// with a slope of 0 at ±3 and stays there.
-func SoftClip(x float64) float64 {
-	x = max(-3, min(3, x))
-	y := float64(x * x)
-	return float64(x*(27+y)) / (27 + float64(9*y))
-}
 
 // Kaiser returns the Kaiser window with the shape beta at x, from −1 to 1, times a
 // constant; 0 outside.

@@ -75,20 +75,15 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 
 func frames(at48k, rate float64) int { return int(math.Round(float64(at48k * (rate / designRate)))) }
 
-// onePole returns the coefficient p of y += (1−p)(x−y), with 0 dB at 0 Hz, that
-// has the gain d at a frequency in turns per frame, or as near as it gets.
+// onePole returns the coefficient p of y += (1−p)(x−y) that has 0 dB at 0 Hz and
+// about the gain d at a frequency in turns per frame: that of the analogue
+// low-pass, which also holds where the frequency is above half the rate.
 func onePole(d, f float64) float64 {
-	f = min(f, 0.49)
-	// |H|² = (1−p)²/(1−2p·cos+p²) = d² is a quadratic equation in p.
-	c := dmath.CosTurns(f)
-	dd := float64(d * d)
-	a := 1 - dd
-	if a < 1e-12 {
+	if d > 0.9999 {
 		return 0
 	}
-	b := 1 - float64(dd*c)
-	root := math.Sqrt(max(0, float64(b*b)-float64(a*a)))
-	return max(0, min(0.999, (b-root)/a))
+	corner := f / math.Sqrt(1/float64(d*d)-1)
+	return dmath.Exp2(float64(-2 * dmath.Pi / math.Ln2 * corner))
 }
 
 // Process adds the reverberation to left and right, of at most 256 frames, in place.

@@ -267,6 +267,15 @@ func (o *Oscillator) bend(i int, ago, slope float64, v *voice) {
 	o.res.ramp.add(o.left[i:i+taps], o.right[i:i+taps], ago, float64(slope*v.gl), float64(slope*v.gr))
 }
 
+// sine returns the sine of a phase.
+func sine(phase uint64) float64 {
+	s := int64(phase)              //nolint:gosec // the sign is wanted
+	if (phase^phase<<1)>>63 != 0 { // in the second and third quarter it runs back
+		s = math.MinInt64 - s
+	}
+	return dmath.SinQuarter(float64(float64(s) / turn))
+}
+
 // sine adds a voice that needs no band limit.
 func (o *Oscillator) sine(v *voice, s *sweep) {
 	f := s.f
@@ -275,7 +284,7 @@ func (o *Oscillator) sine(v *voice, s *sweep) {
 	for i := range left {
 		f += s.df
 		phase += increment(f)
-		y := dmath.SinTurns(unit(phase))
+		y := sine(phase)
 		left[i] += float64(gl * y)
 		right[i] += float64(gr * y)
 	}

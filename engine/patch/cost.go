@@ -10,7 +10,7 @@ const (
 	MinDuration = 0.05
 	// MaxCost is the estimated cost, in microseconds of one core, above which a
 	// patch is refused.
-	MaxCost = 60_000_000
+	MaxCost = 15_000_000
 )
 
 // Seconds returns the length of the sound, or where it ends with its tail an
@@ -37,26 +37,33 @@ func (p Patch) Frames() int64 {
 // Samples returns frames × channels.
 func (p Patch) Samples() int64 { return p.Frames() * int64(p.Output.Channels) }
 
-// Nanoseconds for one frame on one core (measured on an AMD EPYC Zen 4 and
-// rounded up): what an estimate is made of.
+// Nanoseconds for one frame on one core (measured on an AMD EPYC Zen 4 with
+// neighbours, and rounded up): what an estimate is made of.
 const (
-	costFrame  = 20 // mixing, normalising, encoding; each channel
-	costLayer  = 40 // envelopes, filter, modulation
-	costVoice  = 12 // one voice of an oscillator
-	costNoise  = 10
-	costDrive  = 60
-	costReverb = 60
+	costChannel = 20  // mixing, normalising, encoding
+	costLayer   = 40  // envelopes, modulation
+	costSection = 30  // 12 dB of filter
+	costVoice   = 8   // one voice of an oscillator
+	costSine    = 15  // likewise, of a sine
+	costEdge    = 100 // a jump or a bend of a waveform
+	costNoise   = 30
+	costDrive   = 110 // each side
+	costReverb  = 150
 )
 
 // Cost returns the estimated cost of rendering in microseconds of one core, at
-// least 1.
+// least 1. It grows with frames, layers, voices and pitch.
 func (p Patch) Cost() int64 {
-	perFrame := int64(costFrame * p.Output.Channels)
-	for _, l := range p.Layers {
+	perFrame := float64(costChannel * p.Output.Channels)
+	for i := range p.Layers {
+		l := &p.Layers[i]
 		perFrame += costLayer
+		if l.Filter.Type != "off" {
+			perFrame += float64(costSection * float64(l.Filter.Slope/12))
+		}
 		for _, o := range []Oscillator{l.Synth.Osc1, l.Synth.Osc2, l.Synth.Osc3} {
 			if o.Level > 0 {
-				perFrame += int64(costVoice * o.Unison)
+				perFrame += float64(float64(o.Unison) * o.voiceCost(l.highest(o.Tune)/float64(max(1, p.Output.SampleRate))))
 			}
 		}
 		if l.Synth.Noise.Level > 0 {
@@ -64,10 +71,37 @@ func (p Patch) Cost() int64 {
 		}
 	}
 	if p.Bus.Distortion.Drive > 0 {
-		perFrame += costDrive
+		perFrame += 2 * costDrive
 	}
 	if p.Bus.Reverb.Mix > 0 {
 		perFrame += costReverb
 	}
-	return max(1, p.Frames()*perFrame/1000)
+	cost := float64(float64(p.Frames()) * float64(perFrame/1000))
+	return max(1, int64(min(cost, 1e15)))
+}
+
+// voiceCost returns the nanoseconds of a frame of a voice with a pitch of so many
+// turns a frame.
+func (o Oscillator) voiceCost(turns float64) float64 {
+	edges := float64(costEdge * min(turns, 0.45))
+	switch o.Wave {
+	case "sine":
+		return costSine
+	case "saw":
+		return costVoice + edges
+	default: // two in each turn
+		return costVoice + float64(2*edges)
+	}
+}
+
+// highest returns an upper bound in Hz of the pitch of an oscillator, in whole
+// octaves above the layer's.
+func (l *Layer) highest(tune float64) float64 {
+	cents := tune + max(0, l.PitchBend) + max(0, l.Glide)
+	for _, m := range l.Mods {
+		if m.Target == "pitch" {
+			cents += math.Abs(m.Amount)
+		}
+	}
+	return math.Ldexp(l.Pitch, int(math.Ceil(max(-24000, min(24000, cents))/1200)))
 }
