@@ -276,7 +276,12 @@ func (r *renderer) normalize() {
 func peak(samples []float32) float64 {
 	var top float32
 	for _, x := range samples {
-		top = max(top, x, -x)
+		if x < 0 { // faster than max, which has to think of NaN
+			x = -x
+		}
+		if x > top {
+			top = x
+		}
 	}
 	return float64(top)
 }

@@ -218,7 +218,7 @@ func (d *ring) allPass(x []float64) {
 
 // single rounds to float32 without leaving a denormal number behind.
 func single(x float64) float32 {
-	if x > -1e-25 && x < 1e-25 {
+	if math.Abs(x) < 1e-25 {
 		return 0
 	}
 	return float32(x)
