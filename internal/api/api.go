@@ -203,7 +203,9 @@ func (a *API) build() error {
 			e.HEAD(r.Path, a.guarded(r))
 		}
 	}
-	e.GET("/docs", func(c *gin.Context) { a.finish(c, a.docs(c)) })
+	docs := func(c *gin.Context) { a.finish(c, a.docs(c)) }
+	e.GET("/docs", docs)
+	e.HEAD("/docs", docs)
 	e.NoMethod(func(c *gin.Context) {
 		a.finish(c, model.Errorf(model.CodeMethod, "%s is not for %s; the Allow header names what is", c.Request.URL.Path, c.Request.Method))
 	})
