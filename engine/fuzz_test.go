@@ -83,13 +83,13 @@ func FuzzSettings(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		p := drawn(t, rand.New(rand.NewPCG(seed, 0))) //nolint:gosec // not a secret
+		p := drawn(t, rand.New(rand.NewPCG(seed, 0)))
 		p.Output.Duration = patch.MinDuration
 		if seed%4 == 0 {
 			p.Output.Duration = 0.31
 		}
 		if p.Cost() > mostFuzzed {
-			t.Skip("too costly to draw many")
+			return
 		}
 		wellFormed(t, p)
 	})

@@ -545,7 +545,7 @@ func TestNoAllocationPerBlock(t *testing.T) {
 		return testing.AllocsPerRun(2, func() { render(t, p) })
 	}
 	short, long := count(0.1), count(1.1)
-	if long > short+2 {
+	if long > short+20 { // a second has 188 blocks; the race detector allocates now and then
 		t.Errorf("%g allocations for 0.1 s, %g for 1.1 s", short, long)
 	}
 }
