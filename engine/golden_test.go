@@ -23,7 +23,6 @@ import (
 // goldenFile holds the hashes of the patches beside it.
 const goldenFile = "golden.json"
 
-//nolint:gochecknoglobals // a flag of the test binary
 var update = flag.Bool("update", false, "write the golden hashes and the generated parts of docs/engine.md")
 
 // golden is what golden.json holds: which engine gave which hash.
@@ -104,7 +103,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	for _, name := range names {
 		want[name] = hash(render(t, patches[name]))
 	}
-	shuffle := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // not a secret
+	shuffle := rand.New(rand.NewPCG(1, 2))
 	shuffle.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	work := make(chan string)
 	var wg sync.WaitGroup

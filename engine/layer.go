@@ -65,7 +65,7 @@ type controls struct {
 // newLayer prepares a layer. gate is how long its note is held, length the rest
 // of the sound after its delay, both in seconds.
 func newLayer(p *patch.Layer, index int, seed uint32, rate, gate, length float64) *layer {
-	key := func(node uint64) rng.Stream { return rng.New(seed, uint64(index), node) } //nolint:gosec // 0 to 3
+	key := func(node uint64) rng.Stream { return rng.New(seed, uint64(index), node) }
 	l := &layer{
 		p:         p,
 		rate:      rate,
@@ -79,7 +79,7 @@ func newLayer(p *patch.Layer, index int, seed uint32, rate, gate, length float64
 	}
 	for i, o := range []patch.Oscillator{p.Synth.Osc1, p.Synth.Osc2, p.Synth.Osc3} {
 		if o.Level > 0 {
-			l.oscs = append(l.oscs, osc.New(o, key(uint64(nodeOsc1+i)))) //nolint:gosec // small
+			l.oscs = append(l.oscs, osc.New(o, key(uint64(nodeOsc1+i))))
 		}
 	}
 	if n := p.Synth.Noise; n.Level > 0 {

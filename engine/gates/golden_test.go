@@ -18,7 +18,7 @@ func golden(t *testing.T, env []string, emulator ...string) {
 		t.Fatalf("go test -c: %v\n%.2000s", err, out)
 	}
 	command := append(emulator, binary, "-test.run=^TestGolden$", "-test.v")
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...) //nolint:gosec // what was just built
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir = module + "/engine"
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestGolden")) {

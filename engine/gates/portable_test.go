@@ -17,7 +17,7 @@ import (
 // assembly or fused operations on some machine.
 func portable() map[string]bool {
 	m := map[string]bool{}
-	for _, name := range strings.Fields(`
+	for name := range strings.FieldsSeq(`
 		Pi E Ln2 Ln10 Log2E Log10E Sqrt2 SqrtE Phi
 		MaxFloat64 MaxFloat32 SmallestNonzeroFloat64 SmallestNonzeroFloat32
 		MaxInt MinInt MaxInt8 MinInt8 MaxInt16 MinInt16 MaxInt32 MinInt32 MaxInt64 MinInt64

@@ -37,7 +37,7 @@ func (n *Noise) Process(left, right []float64) {
 			n.addBrown(out, random, &n.brown[side])
 		default:
 			for i := range out {
-				out[i] += float64(n.gain * random.Bipolar(n.frame+uint64(i))) //nolint:gosec // not negative
+				out[i] += float64(n.gain * random.Bipolar(n.frame+uint64(i)))
 			}
 		}
 	}
@@ -48,7 +48,7 @@ func (n *Noise) Process(left, right []float64) {
 // Paul Kellet (musicdsp.org, 1999), within 0.5 dB of −3 dB per octave.
 func (n *Noise) addPink(out []float64, random rng.Stream, b *[3]float64) {
 	for i := range out {
-		white := random.Bipolar(n.frame + uint64(i)) //nolint:gosec // not negative
+		white := random.Bipolar(n.frame + uint64(i))
 		b[0] = float64(0.99765*b[0]) + float64(0.0990460*white)
 		b[1] = float64(0.96300*b[1]) + float64(0.2965164*white)
 		b[2] = float64(0.57000*b[2]) + float64(1.0526913*white)
@@ -58,7 +58,7 @@ func (n *Noise) addPink(out []float64, random rng.Stream, b *[3]float64) {
 
 func (n *Noise) addBrown(out []float64, random rng.Stream, sum *float64) {
 	for i := range out {
-		white := random.Bipolar(n.frame + uint64(i)) //nolint:gosec // not negative
+		white := random.Bipolar(n.frame + uint64(i))
 		*sum = float64(n.leak**sum) + float64(n.raised*white)
 		out[i] += float64(n.gain * float64(2.2**sum))
 	}

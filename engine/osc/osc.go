@@ -80,7 +80,7 @@ func New(p patch.Oscillator, random rng.Stream) *Oscillator {
 		v.phase = start
 		if p.Unison > 1 {
 			place = float64(2*i)/float64(p.Unison-1) - 1
-			v.phase = random.Bits(uint64(i)) //nolint:gosec // not negative
+			v.phase = random.Bits(uint64(i))
 		}
 		v.ratio = dmath.Ratio(p.Tune + float64(place*p.Detune))
 		side := float64(place * p.Spread)
@@ -153,7 +153,7 @@ func (l *line) render(out []float64) {
 const turn = 1 << 64
 
 // bipolar returns a phase as a straight line from −1 to 1 over a turn.
-func bipolar(phase uint64) float64 { return float64(float64(int64(phase-1<<63)) / (1 << 63)) } //nolint:gosec // the sign is wanted
+func bipolar(phase uint64) float64 { return float64(float64(int64(phase-1<<63)) / (1 << 63)) }
 
 // increment returns a step of 0 to 1 turns as a step of a phase.
 func increment(f float64) uint64 { return uint64(float64(f * turn)) }
@@ -269,7 +269,7 @@ func (o *Oscillator) bend(i int, ago, slope float64, v *voice) {
 
 // sine returns the sine of a phase.
 func sine(phase uint64) float64 {
-	s := int64(phase)              //nolint:gosec // the sign is wanted
+	s := int64(phase)
 	if (phase^phase<<1)>>63 != 0 { // in the second and third quarter it runs back
 		s = math.MinInt64 - s
 	}

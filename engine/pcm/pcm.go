@@ -30,9 +30,9 @@ func Quantize(dst []byte, samples []float32, bits int, seed uint32, offset int64
 	full := float64(int64(1) << (bits - 1))
 	dither := rng.New(seed, ditherPlace)
 	for i, x := range samples {
-		n := round(x, full, dither.Bits(uint64(offset)+uint64(i))) //nolint:gosec // offsets are not negative
+		n := round(x, full, dither.Bits(uint64(offset)+uint64(i)))
 		if bits == 16 {
-			binary.LittleEndian.PutUint16(dst[2*i:], uint16(n)) //nolint:gosec // two's complement
+			binary.LittleEndian.PutUint16(dst[2*i:], uint16(n))
 			continue
 		}
 		dst[3*i] = byte(n)

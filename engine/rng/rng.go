@@ -39,5 +39,5 @@ func (s Stream) Unit(n uint64) float64 { return float64(float64(s.Bits(n)>>11) /
 
 // Bipolar returns the n-th number of the stream, uniform in [−1, 1).
 func (s Stream) Bipolar(n uint64) float64 {
-	return float64(float64(int64(s.Bits(n))>>11) / (1 << 52)) //nolint:gosec // the sign is wanted
+	return float64(float64(int64(s.Bits(n))>>11) / (1 << 52))
 }
