@@ -63,10 +63,10 @@ func (d *DB) mend(ctx context.Context, m *migrate.Migrate) error {
 	}
 	var through int64
 	// The table itself is made by the first migration: without it nothing is through.
-	if err := d.queries(d.write).Get(ctx, &through, `SELECT count(*) FROM migrations_done WHERE version = ?`, int64(version)); err != nil { //nolint:gosec // versions are small
+	if err := d.queries(d.write).Get(ctx, &through, `SELECT count(*) FROM migrations_done WHERE version = ?`, int64(version)); err != nil {
 		through = 0
 	}
-	target := int(version) //nolint:gosec // versions are small
+	target := int(version)
 	if through == 0 {
 		target--
 	}

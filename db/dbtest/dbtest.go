@@ -61,10 +61,10 @@ func newPostgres(t testing.TB, base string) *db.DB {
 	_, err = rand.Read(b)
 	require.NoError(t, err)
 	schema := "test_" + hex.EncodeToString(b)
-	_, err = admin.Exec(`CREATE SCHEMA ` + schema) //nolint:gosec // hex digits of our own
+	_, err = admin.ExecContext(t.Context(), `CREATE SCHEMA `+schema)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, err := admin.Exec(`DROP SCHEMA ` + schema + ` CASCADE`) //nolint:gosec // as above
+		_, err := admin.ExecContext(context.WithoutCancel(t.Context()), `DROP SCHEMA `+schema+` CASCADE`)
 		require.NoError(t, err)
 	})
 	u, err := url.Parse(base)

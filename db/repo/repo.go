@@ -73,6 +73,8 @@ ORDER BY s.created_at DESC, s.id DESC LIMIT ?`
 )
 
 // endOfTime is after every sound.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var endOfTime = Place{CreatedAt: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), ID: uuid.Max}
 
 // Sounds returns up to limit sounds of a caller that have not expired, the newest

@@ -142,7 +142,7 @@ func EncodePeaks(p model.Peaks) []byte {
 func decodePeaks(b []byte) model.Peaks {
 	p := make(model.Peaks, len(b))
 	for i, v := range b {
-		p[i] = int8(v) //nolint:gosec // the inverse of EncodePeaks
+		p[i] = int8(v)
 	}
 	return p
 }

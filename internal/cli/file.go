@@ -63,7 +63,7 @@ func writeAtomic(name string, write func(io.Writer) error) (err error) {
 	}
 	temp := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+hex.EncodeToString(id[:])+".tmp")
 	// Created by OpenFile and not CreateTemp, so that the umask decides who may read it.
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // a sound is no secret: the umask decides
 	if err != nil {
 		return fmt.Errorf("create a file beside %s: %w", name, err)
 	}

@@ -130,7 +130,8 @@ func TestRecipeComesBack(t *testing.T) {
 
 func TestBytesDependOnTheRecipeAlone(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, file(t, tone(48000, 24, 2)), file(t, tone(48000, 24, 2)))
+	first, second := file(t, tone(48000, 24, 2)), file(t, tone(48000, 24, 2))
+	assert.Equal(t, first, second)
 	other := tone(48000, 24, 2)
 	other.Seed = 8
 	assert.NotEqual(t, format.NewRecipe(tone(48000, 24, 2), format.WAV).Digest(), format.NewRecipe(other, format.WAV).Digest())
@@ -265,7 +266,7 @@ func TestVerifySaysWhereAFileDiffers(t *testing.T) {
 	binary.LittleEndian.PutUint32(short[data+4:], uint32(len(short)-data-8))
 	require.ErrorAs(t, verify(short), &m)
 	assert.True(t, m.Length)
-	assert.Equal(t, int64(len(b)), m.Want)
+	assert.Equal(t, m.Want, int64(len(b)))
 	long := append(bytes.Clone(b), "LIST\x00\x00\x00\x00"...)
 	binary.LittleEndian.PutUint32(long[4:], uint32(len(long)-8))
 	require.ErrorAs(t, verify(long), &m)

@@ -25,6 +25,8 @@ const (
 
 // guidTail is what every sub-format GUID of WAVE_FORMAT_EXTENSIBLE ends with,
 // after its format tag.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var guidTail = [...]byte{0x00, 0x00, 0x00, 0x00, 0x10, 0x00, 0x80, 0x00, 0x00, 0xAA, 0x00, 0x38, 0x9B, 0x71}
 
 // blockFrames is the number of frames that are quantised and written at once.

@@ -151,6 +151,8 @@ func patchField(p *patch.Patch, path string) field {
 }
 
 // table is the parameter table by path, with "*" for every index.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var table = sync.OnceValue(func() map[string]patch.Param {
 	m := map[string]patch.Param{}
 	for _, p := range patch.Table() {

@@ -10,6 +10,8 @@ import (
 )
 
 // layerLeaves lists every number of a layer that the interpreter sets.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var layerLeaves = []string{
 	"synth.osc1.level", "synth.osc1.tune", "synth.osc1.pulse_width", "synth.osc1.detune", "synth.osc1.spread",
 	"synth.osc2.level", "synth.osc2.tune", "synth.osc2.pulse_width", "synth.osc2.detune", "synth.osc2.spread",
@@ -24,6 +26,9 @@ var layerLeaves = []string{
 	"gate", "delay",
 }
 
+// busLeaves lists the numbers outside of the layers.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var busLeaves = []string{
 	"bus.distortion.drive", "bus.distortion.mix", "bus.reverb.mix", "bus.reverb.time", "output.duration", "output.level",
 }

@@ -15,6 +15,8 @@ type dictionary struct {
 }
 
 // words is the dictionary; it is built once and never changes.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var words = sync.OnceValue(func() *dictionary {
 	d := &dictionary{phrases: map[string]*entry{}}
 	all := lexicon()
@@ -32,9 +34,11 @@ var words = sync.OnceValue(func() *dictionary {
 
 // small holds the words that carry no meaning here: neither understood nor
 // reported as ignored.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var small = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(`a an the of at in on to for from by is it its be with and plus over under into that this then but
+	for w := range strings.FieldsSeq(`a an the of at in on to for from by is it its be with and plus over under into that this then but
 		like as or some any please make me give my sound sounds effect sample note notes type kind style which has have having
 		i want need wave tuned pitch frequency tempo duration top layered through out up down only just pitched`) {
 		m[w] = true
@@ -44,9 +48,11 @@ var small = sync.OnceValue(func() map[string]bool {
 
 // genuine holds English words that are one typing error away from a word of the
 // lexicon and are not meant as it.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var genuine = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(`clock block black flick later layer sleep steel smell spell swing snarl share spare stare scare slack shirt shore
+	for w := range strings.FieldsSeq(`clock block black flick later layer sleep steel smell spell swing snarl share spare stare scare slack shirt shore
 		store story bread break board crush trash brash class gloss grass glossy shape shark wider white whole while write
 		heart heard horse house mouse nurse beach bleach pitch patch match watch plane plant places stage steam steamy ready
 		study window winds winter dirt party parts quit cleaner reserve revert diamond thing think things

@@ -82,6 +82,8 @@ func interpret(text string, seed uint32, duration *float64) Interpretation {
 
 // defaults is the patch of the parameter table's defaults, made once. Its layers
 // are shared: interpret replaces them before it changes any.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
 var defaults = sync.OnceValue(patch.Default)
 
 // word lists an item as understood and returns its index.
@@ -225,7 +227,7 @@ func (b *builder) apply(layer int, e *entry, effects []effect, it *item, amount,
 			continue
 		}
 		f := patchField(&b.out.Patch, path)
-		switch ef.op {
+		switch ef.op { //nolint:exhaustive // routes were made above
 		case opSpan:
 			if amount > 0 {
 				b.spans = append(b.spans, spanned{path, ef.value * min(1, amount)})
@@ -326,7 +328,7 @@ func (b *builder) numbers(layer int, items []*item) {
 	}
 	perBeat, bpm := 1.0, (*item)(nil)
 	for i, it := range items {
-		switch it.kind {
+		switch it.kind { //nolint:exhaustive // only what binds to others matters here
 		case noteItem:
 			b.fix(it, at+"pitch", it.hz)
 		case valueItem:
@@ -405,10 +407,8 @@ func (b *builder) bind(items []*item, i int) bool {
 // layerOf returns the layer that an item belongs to.
 func (b *builder) layerOf(want *item) int {
 	for i, items := range b.layers() {
-		for _, it := range items {
-			if it == want {
-				return i
-			}
+		if slices.Contains(items, want) {
+			return i
 		}
 	}
 	return 0

@@ -3,7 +3,6 @@ package prompt_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"math"
 	"reflect"
 	"strings"
@@ -401,7 +400,7 @@ func TestBuild(t *testing.T) {
 		Patch: map[string]json.RawMessage{"layers.0.filter.cutoff": json.RawMessage("1e9"), "nonsense": json.RawMessage("1"), "layers.7.gate": json.RawMessage("1")},
 	})
 	var invalid *model.Error
-	require.True(t, errors.As(err, &invalid))
+	require.ErrorAs(t, err, &invalid)
 	var fields []string
 	for _, f := range invalid.Fields {
 		fields = append(fields, f.Field)

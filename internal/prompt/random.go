@@ -20,7 +20,7 @@ func mix64(x uint64) uint64 {
 // so the order in which parameters are visited does not matter.
 func jitter(seed uint32, key string) float64 {
 	h := uint64(14695981039346656037) // FNV-1a
-	for i := 0; i < len(key); i++ {
+	for i := range len(key) {
 		h = (h ^ uint64(key[i])) * 1099511628211
 	}
 	return float64(int64(mix64(h^mix64(uint64(seed))))>>11) / (1 << 52)

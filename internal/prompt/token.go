@@ -114,12 +114,12 @@ func number(rs []rune, i int) (end int, value float64, sign int8, fraction bool)
 	}
 	s := j
 	j = digits(j)
-	text := string(rs[s:j])
+	first := s
 	for j+3 < len(rs) && rs[j] == ',' && j-s <= 3 && digits(j+1) == j+4 {
-		text += string(rs[j+1 : j+4])
 		j += 4
 		s = j - 3 // groups after the first have three digits, so another may follow
 	}
+	text := strings.ReplaceAll(string(rs[first:j]), ",", "")
 	if j+1 < len(rs) && (rs[j] == '.' || rs[j] == ',') && isDigit(rs[j+1]) {
 		k := digits(j + 1)
 		text += "." + string(rs[j+1:k])
