@@ -14,7 +14,7 @@ const maxFrames = 256
 // 1983): of the two phases of the doubled rate one is a plain delay. Its delay is
 // 2·pairs−1 samples of the higher rate.
 type halfBand struct {
-	pairs   int       // tap pairs beside the middle one, a multiple of 4
+	pairs   int       // tap pairs beside the middle one
 	taps    []float64 // the odd taps, from the outermost to the innermost; symmetric
 	history []float64 // what is filtered: the past, then room for a block
 	delayed []float64 // when halving: the other phase, likewise
@@ -26,7 +26,7 @@ func newHalfBand(pairs, block int, beta float64) *halfBand {
 	h := &halfBand{
 		pairs:   pairs,
 		taps:    make([]float64, pairs),
-		history: make([]float64, 2*pairs+block),
+		history: make([]float64, 2*pairs+block+3),
 		delayed: make([]float64, pairs+block),
 	}
 	sum := 0.0
@@ -41,23 +41,24 @@ func newHalfBand(pairs, block int, beta float64) *halfBand {
 	return h
 }
 
-// filter puts the filtered phase of the last n frames of history into dst.
+// filter puts the filtered phase of the last n frames of history into dst, four
+// frames at a time: they share taps, and their sums need not wait for one another.
 func (h *halfBand) filter(dst []float64) {
-	width := 2 * h.pairs
-	for i := range dst {
-		w := h.history[i+1:][:width]
-		// Four sums, so that additions need not wait for one another.
+	taps, width := h.taps, 2*h.pairs
+	for i := 0; i < len(dst); i += 4 {
+		w := h.history[i+1:][:width+3]
 		var s0, s1, s2, s3 float64
-		for k := 0; k+4 <= len(h.taps); k += 4 {
-			c := (*[4]float64)(h.taps[k:])
+		j := width - 1
+		for k, c := range taps {
 			a := (*[4]float64)(w[k:])
-			b := (*[4]float64)(w[width-4-k:])
-			s0 += float64(c[0] * (a[0] + b[3]))
-			s1 += float64(c[1] * (a[1] + b[2]))
-			s2 += float64(c[2] * (a[2] + b[1]))
-			s3 += float64(c[3] * (a[3] + b[0]))
+			b := (*[4]float64)(w[j:])
+			s0 += float64(c * (a[0] + b[0]))
+			s1 += float64(c * (a[1] + b[1]))
+			s2 += float64(c * (a[2] + b[2]))
+			s3 += float64(c * (a[3] + b[3]))
+			j--
 		}
-		dst[i] = (s0 + s1) + (s2 + s3)
+		copy(dst[i:], []float64{s0, s1, s2, s3})
 	}
 }
 

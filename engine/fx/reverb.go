@@ -216,10 +216,9 @@ func (d *ring) allPass(x []float64) {
 	}
 }
 
-// single rounds to float32 without leaving a denormal number behind.
+// single rounds to float32 without leaving a denormal number behind: what is below
+// 1e-25 is lost in the sum.
 func single(x float64) float32 {
-	if math.Abs(x) < 1e-25 {
-		return 0
-	}
-	return float32(x)
+	const large = 1e-9
+	return float32((x + large) - large)
 }
