@@ -58,7 +58,7 @@ func TestLevel(t *testing.T) {
 			for _, voices := range []int{1, 2, 7, 16} {
 				p := one(wave)
 				p.Unison, p.Detune, p.Spread = voices, 30, 1
-				left, right := play(p, 32768, always(f), always(0))
+				left, right := play(p, 4096, always(f), always(0))
 				for i := range left {
 					if !(math.Abs(left[i]) < 8) || !(math.Abs(right[i]) < 8) {
 						t.Fatalf("%s, %g turns, %d voices: %g at %d", wave, f, voices, left[i], i)
