@@ -10,6 +10,11 @@ interface NotebookProps {
   onPick: (word: Word) => void
 }
 
+/** An effect without the word that it stands beside. */
+function plain(text: string, word: Word): string {
+  return text.endsWith(`: ${word.word}`) ? text.slice(0, -word.word.length - 2) : text
+}
+
 /** What was understood, word by word, in terms of sound. */
 export function Notebook({ explanation, empty, failed, active, onActive, onPick }: NotebookProps) {
   const words = empty ? [] : (explanation?.words ?? [])
@@ -76,7 +81,7 @@ export function Notebook({ explanation, empty, failed, active, onActive, onPick 
                       ? 'strengthens the word beside it'
                       : word.effects.map((effect) => (
                           <span key={effect.path} className="block break-words">
-                            {effect.text}
+                            {plain(effect.text, word)}
                           </span>
                         ))}
                   </span>

@@ -27,7 +27,7 @@ export function Studio() {
     }
   }, [])
   return (
-    <main id="main" tabIndex={-1} className="mx-auto grid max-w-5xl gap-6 px-4 pt-4 pb-16 focus:outline-none sm:px-6 sm:pt-8">
+    <main id="main" tabIndex={-1} className="mx-auto grid max-w-5xl grid-cols-[minmax(0,1fr)] gap-6 px-4 pt-4 pb-16 focus:outline-none sm:px-6 sm:pt-8">
       <h1 className="sr-only">Studio</h1>
       <PromptPanel />
       <FirstVisit />

@@ -41,7 +41,7 @@ export function TakeCard({ sound, progress, queuePosition, etaSeconds }: TakeCar
       aria-label={`Take ${sound.position + 1}`}
       data-source={sourceOf(sound)}
       data-state={state}
-      className="min-w-0 rounded-md border border-line bg-panel"
+      className="@container min-w-0 rounded-md border border-line bg-panel"
       onKeyDown={press}
     >
       <div className="flex items-center gap-3 px-3 pt-3">
@@ -121,7 +121,7 @@ export function TakeCard({ sound, progress, queuePosition, etaSeconds }: TakeCar
           seed <span className="ml-1 font-mono text-ink">{sound.seed}</span>
           <CopyButton text={String(sound.seed)} what="seed" />
         </span>
-        <span className="hidden font-mono text-ink-3 min-[480px]:inline">
+        <span className="hidden font-mono text-ink-3 @lg:inline">
           {rate(sound.sample_rate)} {depth(sound.bit_depth)} {channels(sound.channels)}
         </span>
         <Actions sound={sound} />
@@ -146,7 +146,7 @@ function Actions({ sound }: { sound: Sound }) {
         </button>
         {sound.download_url === null ? (
           <span className="button text-xs text-ink-3" aria-hidden="true">
-            <Download size={15} /> <span className="font-mono">{bytes(null)}</span>
+            <Download size={15} /> <span className="min-w-14 text-right font-mono">{bytes(null)}</span>
           </span>
         ) : (
           <a
@@ -155,7 +155,7 @@ function Actions({ sound }: { sound: Sound }) {
             download={`${sound.name}.${sound.format}`}
             aria-label={`Download take ${sound.position + 1}, WAV, ${bytes(sound.size_bytes)}`}
           >
-            <Download size={15} aria-hidden="true" /> <span className="font-mono">{bytes(sound.size_bytes)}</span>
+            <Download size={15} aria-hidden="true" /> <span className="min-w-14 text-right font-mono">{bytes(sound.size_bytes)}</span>
           </a>
         )}
       </span>

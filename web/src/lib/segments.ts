@@ -42,7 +42,6 @@ function edit(before: string, after: string): (start: number, end: number) => nu
   let tail = 0
   while (tail < limit - head && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail++
   const grown = after.length - before.length
-  const letter = (char: string | undefined) => char !== undefined && /[\p{L}\p{N}]/u.test(char)
   return (start, end) => {
     if (end <= head) {
       // Letters typed right behind a word make another word of it.
@@ -58,4 +57,8 @@ export function characters(text: string): number {
   let count = 0
   for (const _ of text) count++
   return count
+}
+
+function letter(char: string | undefined): boolean {
+  return char !== undefined && /[\p{L}\p{N}]/u.test(char)
 }
