@@ -18,6 +18,7 @@ need() { # need PACKAGE PROGRAM...: any one of the programs will do
 
 need gcc gcc cc clang # the race detector links with it
 need ffmpeg ffmpeg    # a second opinion on the files that we write
+need sox sox          # a third
 need redis-server redis-server
 need chromium "${CHROMIUM:-chromium}" chromium chromium-browser google-chrome google-chrome-stable
 if [ "$(uname -s)" = Linux ] && [ "$(uname -m)" != aarch64 ]; then

@@ -1,7 +1,16 @@
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { defineConfig } from '@playwright/test'
 
-// Debian's Chromium; Playwright does not bring one of its own here.
-const chromium = process.env.CHROMIUM || '/usr/bin/chromium'
+/** The browser of this machine (see scripts/deps.sh): Playwright's own would have to be downloaded. */
+function chromium(): string {
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  const found = names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path))
+  const path = process.env.CHROMIUM || found
+  if (!path) throw new Error('no browser: install chromium, or name one in CHROMIUM')
+  return path
+}
 
 export default defineConfig({
   testDir: 'e2e',
@@ -17,7 +26,7 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     trace: 'retain-on-failure',
     launchOptions: {
-      executablePath: chromium,
+      executablePath: chromium(),
       args: [
         '--headless',
         '--no-sandbox',
