@@ -13,6 +13,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
@@ -77,7 +80,9 @@ type Options struct {
 	Version        string
 	PublicURL      string   // origin of the app; WebSockets from others are refused
 	TrustedProxies []string // whose X-Forwarded-For is believed
-	Log            *slog.Logger
+	// BodyTimeout is how long a client may take to send a body; default 20 s.
+	BodyTimeout time.Duration
+	Log         *slog.Logger
 }
 
 // document is the OpenAPI description of everything here.
@@ -107,6 +112,9 @@ type API struct {
 
 	draining context.Context // ends when streams are to end
 	drain    context.CancelFunc
+
+	mu      sync.Mutex // keeps sockets from opening while Drain waits for them
+	sockets sync.WaitGroup
 }
 
 // New returns the API.
@@ -123,6 +131,9 @@ func New(ctx context.Context, opt Options) (*API, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
+	if a.opt.BodyTimeout <= 0 {
+		a.opt.BodyTimeout = 20 * time.Second
+	}
 	a.draining, a.drain = context.WithCancel(context.Background())
 	if err := a.build(); err != nil {
 		return nil, err
@@ -134,8 +145,25 @@ func New(ctx context.Context, opt Options) (*API, error) {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.engine.ServeHTTP(w, r) }
 
 // Drain ends all streams and sockets; their clients connect to another process
-// or again. It is called before the server shuts down.
-func (a *API) Drain() { a.drain() }
+// or again. It is called before the server shuts down, which does not know of
+// sockets: when Drain returns they have been told, or given up within seconds.
+func (a *API) Drain() {
+	a.mu.Lock()
+	a.drain()
+	a.mu.Unlock()
+	a.sockets.Wait()
+}
+
+// enter counts a socket in; false while the API drains.
+func (a *API) enter() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.draining.Err() != nil {
+		return false
+	}
+	a.sockets.Add(1)
+	return true
+}
 
 // Guard says what a request must pass before its handler runs.
 type Guard struct {
@@ -242,7 +270,7 @@ func onlyQuery(c *gin.Context, known ...string) error {
 	var faults []model.FieldError
 	for name, v := range values {
 		switch {
-		case !contains(known, name):
+		case !slices.Contains(known, name):
 			faults = append(faults, model.FieldError{Field: clip(name), Message: "is not a parameter of this request"})
 		case len(v) > 1:
 			faults = append(faults, model.FieldError{Field: name, Message: "is given more than once"})
@@ -252,15 +280,6 @@ func onlyQuery(c *gin.Context, known ...string) error {
 		return model.Invalid(faults...)
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // errGone ends a handler whose client has gone: nothing is answered.

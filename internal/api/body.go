@@ -10,8 +10,10 @@ import (
 	"math"
 	"mime"
 	"net/http"
-	"sort"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -24,8 +26,8 @@ import (
 // WebSocket message.
 const MaxBody = 64 << 10
 
-// readJSON reads a JSON body within bounds.
-func readJSON(c *gin.Context) ([]byte, error) {
+// readJSON reads a JSON body within bounds of size and time.
+func (a *API) readJSON(c *gin.Context) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if err != nil || media != "application/json" {
 		return nil, model.Errorf(model.CodeUnsupported, "the body must be JSON: send the header Content-Type: application/json")
@@ -41,12 +43,23 @@ func readJSON(c *gin.Context) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody))
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
+		c.Header("Connection", "close")
 		return nil, tooLarge
 	}
 	if err != nil {
-		return nil, model.Wrap(model.CodeBadRequest, err, "the body broke off before its end")
+		c.Header("Connection", "close")
+		return nil, model.Wrap(model.CodeBadRequest, err, "the body broke off before its end, or came too slowly")
 	}
+	// The server goes on reading, to learn when the client leaves: without end.
+	a.readBy(c, time.Time{})
 	return body, nil
+}
+
+// readBy sets the time by which what the client sends must be here.
+func (a *API) readBy(c *gin.Context, deadline time.Time) {
+	if err := http.NewResponseController(c.Writer).SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		a.log.DebugContext(c.Request.Context(), "cannot set a read deadline", "err", err)
+	}
 }
 
 // object is a JSON object by field, each field as it was written.
@@ -148,6 +161,19 @@ func (r *reader) whole(name string, lowest, highest int64) (int64, bool) {
 	return int64(x), true
 }
 
+// integer reads a whole number whose range the farm knows.
+func (r *reader) integer(name string) (int, bool) {
+	x, ok := r.number(name)
+	if !ok {
+		return 0, false
+	}
+	if x != math.Trunc(x) || math.Abs(x) > math.MaxInt32 {
+		r.fault(name, "must be a whole number, and no such large one")
+		return 0, false
+	}
+	return int(x), true
+}
+
 func (r *reader) number(name string) (float64, bool) {
 	raw, ok := r.take(name)
 	if !ok {
@@ -178,18 +204,14 @@ func (r *reader) flag(name string) bool {
 
 // rest notes all fields that nobody took, and returns the error of all faults.
 func (r *reader) rest() error {
-	names := make([]string, 0, len(r.fields))
 	for name := range r.fields {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
 		r.fault(clip(name), "is not a field of this request: check its spelling or leave it out")
 	}
-	if len(r.faults) > 0 {
-		return model.Invalid(r.faults...)
+	if len(r.faults) == 0 {
+		return nil
 	}
-	return nil
+	slices.SortFunc(r.faults, func(x, y model.FieldError) int { return strings.Compare(x.Field, y.Field) })
+	return model.Invalid(r.faults...)
 }
 
 // maxOverrides bounds the patch values that a request may set by path.
@@ -203,8 +225,8 @@ func readGenerate(r *reader) service.GenerateRequest {
 		req.Prompt = s
 	}
 	req.Variations = 1
-	if n, ok := r.whole("variations", math.MinInt32, math.MaxInt32); ok {
-		req.Variations = int(n)
+	if n, ok := r.integer("variations"); ok {
+		req.Variations = n
 	}
 	if n, ok := r.whole("seed", 0, math.MaxUint32); ok {
 		seed := uint32(n)
@@ -214,16 +236,20 @@ func readGenerate(r *reader) service.GenerateRequest {
 		req.Duration = &x
 	}
 	for name, field := range map[string]**int{"sample_rate": &req.SampleRate, "bit_depth": &req.BitDepth, "channels": &req.Channels} {
-		if n, ok := r.whole(name, math.MinInt32, math.MaxInt32); ok {
-			v := int(n)
-			*field = &v
+		if n, ok := r.integer(name); ok {
+			*field = &n
 		}
 	}
 	if raw, ok := r.take("overrides"); ok {
 		fields, err := parseObject(raw)
+		var e *model.Error
 		switch {
+		case errors.As(err, &e) && len(e.Fields) > 0:
+			for _, f := range e.Fields {
+				r.fault("overrides."+f.Field, "%s", f.Message)
+			}
 		case err != nil:
-			r.fault("overrides", "must be an object of patch paths and values, each path once")
+			r.fault("overrides", "must be an object of patch paths and values")
 		case len(fields) > maxOverrides:
 			r.fault("overrides", "must not have more than %d entries", maxOverrides)
 		default:

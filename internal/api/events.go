@@ -57,12 +57,12 @@ func (a *API) events(c *gin.Context) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	c.Writer.WriteHeader(http.StatusOK)
-	a.stream(c, ctx, sub)
+	a.stream(ctx, c, sub)
 	return nil
 }
 
 // stream writes what a subscription gives until it ends.
-func (a *API) stream(c *gin.Context, ctx context.Context, sub *live.Subscription) {
+func (a *API) stream(ctx context.Context, c *gin.Context, sub *live.Subscription) {
 	out := &bytes.Buffer{}
 	for {
 		next, cancel := context.WithTimeout(ctx, heartbeat)

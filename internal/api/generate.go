@@ -28,7 +28,7 @@ func (a *API) generate(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	body, err := readJSON(c)
+	body, err := a.readJSON(c)
 	if err != nil {
 		return err
 	}
@@ -83,10 +83,12 @@ func (a *API) await(ctx context.Context, job model.Job, wait time.Duration) (mod
 	defer stop()
 	sub, err := a.opt.Hub.Subscribe(waiting, job.ID, live.Options{})
 	if err != nil {
-		if waiting.Err() != nil && ctx.Err() == nil {
-			return job, nil
+		if ctx.Err() != nil {
+			return job, errGone
 		}
-		return job, fmt.Errorf("watch job %s: %w", job.ID, err)
+		// The job is accepted, whatever keeps us from watching it.
+		a.log.WarnContext(ctx, "cannot wait for a job", "job", job.ID, "err", err)
+		return job, nil
 	}
 	defer sub.Close()
 	for !job.State.Final() {
@@ -137,7 +139,7 @@ func preferredWait(values []string) (wait time.Duration, ok bool) {
 			if err != nil {
 				continue
 			}
-			return min(maxWait, time.Duration(n)*time.Second), true //nolint:gosec // 31 bits
+			return min(maxWait, time.Duration(n)*time.Second), true
 		}
 	}
 	return 0, false

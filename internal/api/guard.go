@@ -33,6 +33,10 @@ func (a *API) outermost(c *gin.Context) {
 		rid = strings.ToLower(rand.Text())
 	}
 	c.Set(requestIDKey, rid)
+	if c.Request.ContentLength != 0 {
+		// Also where nobody reads it: the server does, before it answers.
+		a.readBy(c, started.Add(a.opt.BodyTimeout))
+	}
 	h := c.Writer.Header()
 	h.Set("X-Request-ID", rid)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -43,7 +47,10 @@ func (a *API) outermost(c *gin.Context) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.log.ErrorContext(c.Request.Context(), "a handler panicked", "request_id", rid, "route", c.FullPath(), "panic", p, "stack", string(debug.Stack()))
-			a.finish(c, model.Errorf(model.CodeInternal, "something went wrong on our side; the request id helps to find it"))
+			if c.Writer.Written() {
+				panic(http.ErrAbortHandler) // cuts the connection: half an answer must not look whole
+			}
+			a.finish(c, fmt.Errorf("panic: %v", p))
 		}
 		// The query is left out: it holds people's words.
 		a.log.InfoContext(c.Request.Context(), "request", "request_id", rid, "method", c.Request.Method, "path", c.Request.URL.Path,
@@ -132,7 +139,7 @@ func (a *API) welcome(c *gin.Context) error {
 	if err != nil {
 		return fmt.Errorf("welcome a visitor: %w", err)
 	}
-	http.SetCookie(c.Writer, &http.Cookie{
+	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Secure wherever people come by HTTPS
 		Name:     VisitorCookie,
 		Value:    secret,
 		Path:     "/",

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -41,8 +42,6 @@ import (
 	"patchlab/internal/worker"
 	"patchlab/queue"
 	"patchlab/storage"
-
-	"crypto/rand"
 )
 
 func TestMain(m *testing.M) {
@@ -254,6 +253,13 @@ func (p *plant) visitor(t testing.TB) *visitor {
 	v.get("/v1/sounds").is(http.StatusOK)
 	require.NotEmpty(t, v.cookies(), "the first answer sets the cookie")
 	return v
+}
+
+// as returns the visitor for a subtest.
+func (v *visitor) as(t testing.TB) *visitor {
+	w := *v
+	w.t = t
+	return &w
 }
 
 func (v *visitor) cookies() []*http.Cookie {
@@ -495,4 +501,27 @@ func (p *plant) rows(t testing.TB) int {
 SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM sounds) + (SELECT count(*) FROM tasks)
      + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM fair_shares)`))
 	return n
+}
+
+// urlEncode writes text for a query.
+func urlEncode(s string) string { return url.QueryEscape(s) }
+
+// brokenBlobs gives files that panic half-way.
+type brokenBlobs struct{ api.Blobs }
+
+func (b brokenBlobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	r, err := b.Blobs.Open(ctx, key)
+	return &brokenBlob{ReadSeekCloser: r}, err
+}
+
+type brokenBlob struct {
+	io.ReadSeekCloser
+	reads int
+}
+
+func (b *brokenBlob) Read(p []byte) (int, error) {
+	if b.reads++; b.reads > 2 {
+		panic("the disk is on fire")
+	}
+	return b.ReadSeekCloser.Read(p[:min(len(p), 100)])
 }

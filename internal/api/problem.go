@@ -54,6 +54,10 @@ func status(code model.Code) int {
 		return http.StatusServiceUnavailable
 	case model.CodeMethod:
 		return http.StatusMethodNotAllowed
+	case model.CodeRange:
+		return http.StatusRequestedRangeNotSatisfiable
+	case model.CodePrecondition:
+		return http.StatusPreconditionFailed
 	default:
 		return http.StatusInternalServerError
 	}

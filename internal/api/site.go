@@ -81,6 +81,9 @@ func (a *API) app(c *gin.Context) error {
 		c.Header("Allow", "GET, HEAD")
 		return model.Errorf(model.CodeMethod, "%s is not for %s; the Allow header names what is", clip(p), clip(c.Request.Method))
 	}
+	if slices.Contains(strings.Split(p, "/"), "..") {
+		return model.Errorf(model.CodeNotFound, "there is no such file")
+	}
 	if !a.opt.WebBuilt {
 		return a.page(c, http.StatusServiceUnavailable, notBuilt, nil)
 	}
@@ -94,7 +97,7 @@ func (a *API) app(c *gin.Context) error {
 		http.ServeFileFS(c.Writer, c.Request, a.opt.Web, name)
 		return nil
 	}
-	if strings.HasPrefix(name, "assets/") || path.Ext(name) != "" {
+	if strings.HasPrefix(p, "/assets/") || path.Ext(name) != "" {
 		return model.Errorf(model.CodeNotFound, "there is no such file")
 	}
 	return a.index(c)
@@ -115,7 +118,7 @@ func (a *API) index(c *gin.Context) error {
 	if err != nil {
 		return fmt.Errorf("read index.html: %w", err)
 	}
-	c.Header("Cache-Control", "no-cache")
+	c.Header("Cache-Control", "private, no-cache") // it may carry a visitor's cookie
 	c.Header("Content-Type", "text/html; charset=utf-8")
 	c.Writer.WriteHeader(http.StatusOK)
 	a.write(c, body)
@@ -139,7 +142,11 @@ func (a *API) page(c *gin.Context, status int, text string, data any) error {
 	}
 	c.Header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
 	c.Header("Content-Type", "text/html; charset=utf-8")
-	c.Header("Cache-Control", "no-cache")
+	cache := "no-cache"
+	if status != http.StatusOK {
+		cache = "no-store"
+	}
+	c.Header("Cache-Control", cache)
 	c.Writer.WriteHeader(status)
 	a.write(c, []byte(b.String()))
 	return nil
@@ -193,7 +200,8 @@ func (a *API) docs(c *gin.Context) error {
 	codes := []model.Code{
 		model.CodeBadRequest, model.CodeInvalid, model.CodeUnauthorized, model.CodeForbidden, model.CodeNotFound, model.CodeConflict,
 		model.CodeKeyReused, model.CodeTooLarge, model.CodeUnsupported, model.CodeNotReady, model.CodeGone, model.CodeRateLimited,
-		model.CodeQuota, model.CodeUnavailable, model.CodeInternal, model.CodeMethod, model.CodeMismatch,
+		model.CodeQuota, model.CodeUnavailable, model.CodeInternal, model.CodeMethod, model.CodeRange, model.CodePrecondition,
+		model.CodeMismatch,
 	}
 	problems := make(map[model.Code]int, len(codes))
 	for _, code := range codes {

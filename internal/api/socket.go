@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -25,8 +27,14 @@ const (
 	pongWait  = 60 * time.Second
 	// maxSubscriptions is how many jobs one socket may watch.
 	maxSubscriptions = 64
-	// maxRubbish is how many messages that make no sense a socket may send.
+	// maxRubbish is how many messages in a row that make no sense end a socket.
 	maxRubbish = 10
+	// lingering is how long the client has to answer the close of a socket. Were
+	// the connection cut at once, what the client still sends would have the
+	// network throw away the close message, and with it the reason.
+	lingering = time.Second
+	// maxRequestID is the length in characters of the longest mark of a generate.
+	maxRequestID = 40
 	// outgoing messages wait in a short line: when it is full the subscriptions
 	// wait, and the hub conflates.
 	maxOutgoing = 32
@@ -51,6 +59,10 @@ func (a *API) socket(c *gin.Context) error {
 	if !a.ownOrigin(c.Request) {
 		return model.Errorf(model.CodeForbidden, "WebSockets are open to pages of %s only", a.origin)
 	}
+	if !a.enter() {
+		return model.Errorf(model.CodeUnavailable, "the server restarts: connect again")
+	}
+	defer a.sockets.Done()
 	upgrader := websocket.Upgrader{
 		HandshakeTimeout: writeTimeout,
 		CheckOrigin:      func(*http.Request) bool { return true },                // checked above, with a problem document
@@ -131,15 +143,27 @@ func (s *session) run(parent context.Context) {
 		cancel()
 		select {
 		case message := <-closing:
-			_ = s.conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(time.Second)) // the peer may have gone
+			_ = s.conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(lingering)) // the peer may have gone
 		default:
 		}
-		_ = s.conn.Close() // ends the reader
+		_ = s.conn.SetReadDeadline(time.Now().Add(lingering)) // ends the reader
 	}()
-	s.read(ctx)
+	answered := s.read(ctx)
 	cancel()
-	s.jobs.Wait()
 	<-written
+	s.jobs.Wait()
+	if !answered {
+		_, _ = io.Copy(io.Discard, s.conn.NetConn()) // until the client has gone, or the deadline
+	}
+	_ = s.conn.Close()
+}
+
+// contain turns a panic into the end of this socket alone.
+func (s *session) contain(ctx context.Context) {
+	if p := recover(); p != nil {
+		s.api.log.ErrorContext(ctx, "a socket panicked", "request_id", s.id, "panic", p, "stack", string(debug.Stack()))
+		s.end(websocket.CloseInternalServerErr, "something went wrong on our side: connect again")
+	}
 }
 
 // write sends what is due, and pings.
@@ -185,12 +209,19 @@ func (s *session) put(ctx context.Context, f frame) bool {
 	}
 }
 
-// read handles what the client sends.
-func (s *session) read(ctx context.Context) {
+// read handles what the client sends; true when the client closed the socket or
+// answered its close.
+func (s *session) read(ctx context.Context) (closed bool) {
+	defer s.contain(ctx)
 	s.conn.SetReadLimit(MaxBody)
-	alive := func(string) error { return s.conn.SetReadDeadline(time.Now().Add(pongWait)) }
+	alive := func(string) error {
+		if err := s.conn.SetReadDeadline(time.Now().Add(pongWait)); err != nil {
+			return err //nolint:wrapcheck // ends the reader
+		}
+		return ctx.Err() // a socket that ends has its own deadline, set after the context ended
+	}
 	if alive("") != nil {
-		return
+		return false
 	}
 	s.conn.SetPongHandler(alive)
 	rubbish := 0
@@ -198,19 +229,25 @@ func (s *session) read(ctx context.Context) {
 		kind, data, err := s.conn.ReadMessage()
 		if errors.Is(err, websocket.ErrReadLimit) {
 			s.end(websocket.CloseMessageTooBig, "messages are at most 64 KiB")
-			return
+			return false
+		}
+		var end *websocket.CloseError
+		if errors.As(err, &end) {
+			return end.Code != websocket.CloseAbnormalClosure
 		}
 		if err != nil || alive("") != nil {
-			return
+			return false
 		}
-		if err := s.handle(ctx, kind, data); err != nil {
-			if code := model.CodeOf(err); code == model.CodeBadRequest || code == model.CodeInvalid {
-				rubbish++
-			}
-			if rubbish >= maxRubbish {
-				s.end(closePolicy, "too many messages that make no sense")
-				return
-			}
+		m, err := parseMessage(kind, data)
+		if err == nil {
+			rubbish = 0
+			err = s.handle(ctx, &m)
+		} else if rubbish++; rubbish >= maxRubbish {
+			s.end(closePolicy, "too many messages that make no sense")
+			return false
+		}
+		if err != nil {
+			s.refuse(ctx, m, err)
 		}
 	}
 }
@@ -242,8 +279,8 @@ func parseMessage(kind int, data []byte) (message, error) {
 	switch m.kind {
 	case "generate":
 		m.requestID, _ = r.text("request_id")
-		if len(m.requestID) > 100 {
-			r.fault("request_id", "must have at most 100 characters")
+		if utf8.RuneCountInString(m.requestID) > maxRequestID {
+			r.fault("request_id", "must have at most %d characters", maxRequestID)
 			m.requestID = ""
 		}
 		return m, nil
@@ -257,8 +294,7 @@ func parseMessage(kind int, data []byte) (message, error) {
 		}
 	case "ping":
 	default:
-		r.fault("type", "must be one of generate, subscribe, unsubscribe, ping")
-		r.fields = nil
+		return m, model.Invalid(model.FieldError{Field: "type", Message: "must be one of generate, subscribe, unsubscribe, ping"})
 	}
 	return m, r.rest()
 }
@@ -271,38 +307,37 @@ type errorMessage struct {
 	Problem   Problem    `json:"problem"`
 }
 
-// handle does what a message asks, and tells the client where it cannot.
-func (s *session) handle(ctx context.Context, kind int, data []byte) error {
-	m, err := parseMessage(kind, data)
-	if err == nil {
-		switch m.kind {
-		case "generate":
-			err = s.generate(ctx, m)
-		case "subscribe":
-			err = s.subscribe(ctx, m.jobID, m.audio)
-		case "unsubscribe":
-			s.unsubscribe(m.jobID)
-			s.send(ctx, map[string]any{"type": "unsubscribed", "job_id": m.jobID})
-		default:
-			s.send(ctx, map[string]any{"type": "pong"})
-		}
+// handle does what a message asks.
+func (s *session) handle(ctx context.Context, m *message) error {
+	switch m.kind {
+	case "generate":
+		return s.generate(ctx, m)
+	case "subscribe":
+		return s.subscribe(ctx, m.jobID, m.audio)
+	case "unsubscribe":
+		s.unsubscribe(m.jobID)
+		s.send(ctx, map[string]any{"type": "unsubscribed", "job_id": m.jobID})
+	default:
+		s.send(ctx, map[string]any{"type": "pong"})
 	}
-	if err != nil {
-		p, _ := problemOf(err, s.id)
-		if p.Status >= http.StatusInternalServerError {
-			s.api.log.ErrorContext(ctx, "a message failed", "request_id", s.id, "type", m.kind, "err", err)
-		}
-		msg := errorMessage{Type: "error", RequestID: m.requestID, Problem: p}
-		if m.jobID != uuid.Nil {
-			msg.JobID = &m.jobID
-		}
-		s.send(ctx, msg)
+	return nil
+}
+
+// refuse tells the client why a message came to nothing.
+func (s *session) refuse(ctx context.Context, m message, err error) {
+	p, _ := problemOf(err, s.id)
+	if p.Status >= http.StatusInternalServerError {
+		s.api.log.ErrorContext(ctx, "a message failed", "request_id", s.id, "type", m.kind, "err", err)
 	}
-	return err
+	msg := errorMessage{Type: "error", RequestID: m.requestID, Problem: p}
+	if m.jobID != uuid.Nil {
+		msg.JobID = &m.jobID
+	}
+	s.send(ctx, msg)
 }
 
 // generate accepts a request, and watches its job.
-func (s *session) generate(ctx context.Context, m message) error {
+func (s *session) generate(ctx context.Context, m *message) error {
 	req := readGenerate(m.reader)
 	if err := m.reader.rest(); err != nil {
 		return err
@@ -324,14 +359,42 @@ func (s *session) generate(ctx context.Context, m message) error {
 			"type": "interpreted", "request_id": m.requestID, "job_id": job.ID, "interpretation": job.Sounds[0].Explanation,
 		})
 	}
-	return s.subscribe(ctx, job.ID, false)
+	m.jobID = job.ID // what goes wrong from here on is about the job
+	return s.watch(ctx, job.ID, false)
 }
 
 // subscribe starts to tell the client of a job of its own.
 func (s *session) subscribe(ctx context.Context, jobID uuid.UUID, audio bool) error {
+	s.slowDown(ctx)
 	if _, err := s.api.opt.Farm.Job(ctx, s.caller, jobID); err != nil {
-		return err //nolint:wrapcheck // handle logs it with the message's type
+		return err //nolint:wrapcheck // refuse logs it with the message's type
 	}
+	return s.watch(ctx, jobID, audio)
+}
+
+// slowest is how long a message waits that comes above the rate.
+const slowest = time.Second
+
+// slowDown counts a message that reads the database as a request. Above the rate
+// it is not refused but waits, and those after it: a page that connects again
+// asks for all its jobs at once, and should get them.
+func (s *session) slowDown(ctx context.Context) {
+	addr, err := netip.ParseAddr(s.gin.ClientIP())
+	if err != nil {
+		return
+	}
+	d := s.api.opt.Limits.Allow(ctx, limit.Requests, s.caller.Owner(), addr)
+	if d.Allowed {
+		return
+	}
+	select {
+	case <-time.After(min(d.RetryAfter, slowest)):
+	case <-ctx.Done():
+	}
+}
+
+// watch starts to tell the client of a job.
+func (s *session) watch(ctx context.Context, jobID uuid.UUID, audio bool) error {
 	s.unsubscribe(jobID) // a second subscription takes the place of the first
 	s.mu.Lock()
 	full := len(s.subs) >= maxSubscriptions
@@ -343,7 +406,7 @@ func (s *session) subscribe(ctx context.Context, jobID uuid.UUID, audio bool) er
 	sub, err := s.api.opt.Hub.Subscribe(ctx, jobID, live.Options{Audio: audio})
 	if err != nil {
 		stop()
-		return err //nolint:wrapcheck // handle logs it with the message's type
+		return err //nolint:wrapcheck // refuse logs it with the message's type
 	}
 	w := &watching{sub: sub, stop: stop}
 	s.mu.Lock()
@@ -364,6 +427,7 @@ func (s *session) unsubscribe(jobID uuid.UUID) {
 
 // forward sends what a subscription gives until it ends.
 func (s *session) forward(ctx context.Context, w *watching) {
+	defer s.contain(ctx)
 	defer func() {
 		w.sub.Close()
 		w.stop()
@@ -409,10 +473,10 @@ func audioFrame(c *model.AudioChunk) []byte {
 	b := make([]byte, 0, 40+2*len(c.PCM))
 	b = append(b, c.JobID[:]...)
 	b = append(b, c.SoundID[:]...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(c.Attempt)) //nolint:gosec // attempts are few
-	b = binary.LittleEndian.AppendUint32(b, uint32(c.Offset))  //nolint:gosec // at most 720,000
+	b = binary.LittleEndian.AppendUint32(b, uint32(c.Attempt))
+	b = binary.LittleEndian.AppendUint32(b, uint32(c.Offset))
 	for _, x := range c.PCM {
-		b = binary.LittleEndian.AppendUint16(b, uint16(x)) //nolint:gosec // two's complement
+		b = binary.LittleEndian.AppendUint16(b, uint16(x))
 	}
 	return b
 }

@@ -3,8 +3,12 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -95,28 +99,77 @@ func (a *API) download(c *gin.Context) error {
 	h.Set("Content-Disposition", disposition(s.Name, s.Format, given))
 	// The bytes never change, but whose they are must be asked each time.
 	h.Set("Cache-Control", "private, no-cache")
-	http.ServeContent(c.Writer, c.Request, "", time.Time{}, blob)
-	return nil
+	if !strings.HasPrefix(c.GetHeader("Range"), "bytes=") {
+		c.Request.Header.Del("Range") // a unit that we do not know is ignored (RFC 9110)
+	}
+	w := &refusal{ResponseWriter: c.Writer}
+	http.ServeContent(w, c.Request, "", time.Time{}, blob)
+	if w.status == 0 {
+		return nil
+	}
+	for _, name := range []string{"ETag", "Content-Disposition", "Content-Length", "Last-Modified"} {
+		h.Del(name) // they are the file's, not the problem's
+	}
+	if w.status == http.StatusPreconditionFailed {
+		return model.Errorf(model.CodePrecondition, "the file is not the one that If-Match names")
+	}
+	h.Set("Content-Range", "bytes */"+strconv.FormatInt(s.Asset.Size, 10))
+	return model.Errorf(model.CodeRange, "the file has no such part; the Content-Range header says how long it is")
 }
 
-// disposition is the Content-Disposition of a sound's file. Names are made of
-// letters, digits and dashes (see package service); anything else is replaced
-// here all the same, for a header is no place to trust a name.
+// refusal keeps back what http.ServeContent answers where it serves nothing, so
+// that a problem document can take its place.
+type refusal struct {
+	http.ResponseWriter
+	status int // 0 while it serves
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *refusal) WriteHeader(status int) {
+	if status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable {
+		r.status = status
+		return
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (r *refusal) Write(p []byte) (int, error) {
+	if r.status != 0 {
+		return len(p), nil
+	}
+	return r.ResponseWriter.Write(p) //nolint:wrapcheck // it stands in for the writer
+}
+
+// disposition is the Content-Disposition of a sound's file (RFC 6266). Names are
+// made of letters, digits and dashes (see package service); anything else is
+// replaced here all the same, for a header is no place to trust a name. A name
+// beyond ASCII goes into filename*, with a plain one for those who cannot read it.
 func disposition(name, ext string, inline bool) string {
-	safe := make([]byte, 0, len(name))
-	for i := range len(name) {
-		switch ch := name[i]; {
-		case ch >= '0' && ch <= '9', ch >= 'a' && ch <= 'z', ch >= 'A' && ch <= 'Z', ch == '-', ch == '_':
-			safe = append(safe, ch)
-		default:
-			safe = append(safe, '-')
+	safe := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) && r != utf8.RuneError || unicode.IsDigit(r) || r == '_' {
+			return r
 		}
+		return '-'
+	}, name)
+	plain := strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII {
+			return '-'
+		}
+		return r
+	}, safe)
+	if strings.Trim(plain, "-") == "" {
+		plain = "sound"
 	}
 	kind := "attachment"
 	if inline {
 		kind = "inline"
 	}
-	return kind + `; filename="` + string(safe) + "." + ext + `"`
+	out := kind + `; filename="` + plain + "." + ext + `"`
+	if plain != safe && safe != "" {
+		out += `; filename*=UTF-8''` + url.PathEscape(safe) + "." + ext
+	}
+	return out
 }
 
 // waveform handles GET /v1/sounds/{id}/waveform.

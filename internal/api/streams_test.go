@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -125,7 +124,7 @@ func (s *socket) closed(code int) {
 			continue
 		}
 		var c *websocket.CloseError
-		require.True(s.t, errors.As(err, &c), "%v", err)
+		require.ErrorAs(s.t, err, &c)
 		require.Equal(s.t, code, c.Code, c.Text)
 		return
 	}

@@ -12,23 +12,25 @@ type Code string
 
 // The codes.
 const (
-	CodeBadRequest   Code = "bad_request"        // the request cannot be parsed
-	CodeInvalid      Code = "invalid"            // parsed, but a field is wrong
-	CodeUnauthorized Code = "unauthorized"       // who are you
-	CodeForbidden    Code = "forbidden"          // not with these credentials or headers
-	CodeNotFound     Code = "not_found"          // absent, or someone else's
-	CodeConflict     Code = "conflict"           // the state does not allow it
-	CodeKeyReused    Code = "idempotency_reused" // same key, another body
-	CodeTooLarge     Code = "too_large"          // body above the limit
-	CodeUnsupported  Code = "unsupported_type"   // wrong content type
-	CodeNotReady     Code = "not_ready"          // the sound is not rendered yet
-	CodeGone         Code = "gone"               // its audio has expired
-	CodeRateLimited  Code = "rate_limited"       // too many requests
-	CodeQuota        Code = "quota_exceeded"     // too much queued or stored
-	CodeUnavailable  Code = "unavailable"        // a part we need is down
-	CodeInternal     Code = "internal"           // our fault
-	CodeMethod       Code = "method_not_allowed" // the path exists, the method does not
-	CodeMismatch     Code = "engine_mismatch"    // a file of another engine version
+	CodeBadRequest   Code = "bad_request"           // the request cannot be parsed
+	CodeInvalid      Code = "invalid"               // parsed, but a field is wrong
+	CodeUnauthorized Code = "unauthorized"          // who are you
+	CodeForbidden    Code = "forbidden"             // not with these credentials or headers
+	CodeNotFound     Code = "not_found"             // absent, or someone else's
+	CodeConflict     Code = "conflict"              // the state does not allow it
+	CodeKeyReused    Code = "idempotency_reused"    // same key, another body
+	CodeTooLarge     Code = "too_large"             // body above the limit
+	CodeUnsupported  Code = "unsupported_type"      // wrong content type
+	CodeNotReady     Code = "not_ready"             // the sound is not rendered yet
+	CodeGone         Code = "gone"                  // its audio has expired
+	CodeRateLimited  Code = "rate_limited"          // too many requests
+	CodeQuota        Code = "quota_exceeded"        // too much queued or stored
+	CodeUnavailable  Code = "unavailable"           // a part we need is down
+	CodeInternal     Code = "internal"              // our fault
+	CodeMethod       Code = "method_not_allowed"    // the path exists, the method does not
+	CodeRange        Code = "range_not_satisfiable" // a Range outside the file
+	CodePrecondition Code = "precondition_failed"   // If-Match names another file
+	CodeMismatch     Code = "engine_mismatch"       // a file of another engine version
 )
 
 // FieldError names one wrong field, what is wrong and how to mend it.
