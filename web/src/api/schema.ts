@@ -17,7 +17,8 @@ export interface paths {
          * Render the takes of a prompt
          * @description Answers 202 with the job at once. With `Prefer: wait=N` (RFC 7240, at most
          *     60 s) the answer is held back until the job ends and is 201 with the
-         *     sounds, or 202 when the time is over.
+         *     sounds; or 202 with the job as it is when the time is over, or when it
+         *     has failed. A job succeeds when at least one of its takes does.
          */
         post: operations["generateSounds"];
         delete?: never;
@@ -94,8 +95,10 @@ export interface paths {
          * Live events over a WebSocket
          * @description Text messages are JSON objects with a `type`.
          *
-         *     Client to server: `generate` (a GenerateRequest with `request_id`),
-         *     `subscribe` {job_id, audio}, `unsubscribe` {job_id}, `ping`.
+         *     Client to server: `generate` (a GenerateRequest with `request_id`, a mark
+         *     of at most 40 characters that is also its idempotency key, so draw it at
+         *     random; its job is watched at once), `subscribe` {job_id, audio},
+         *     `unsubscribe` {job_id}, `ping`. Messages have at most 64 KiB.
          *
          *     Server to client (schema ServerMessage): `accepted`, `interpreted`,
          *     `snapshot`, `progress`, `waveform`, `take`, `complete`, `failed`,
@@ -104,6 +107,11 @@ export interface paths {
          *     With `audio: true` binary messages carry preview PCM: 16 bytes job id,
          *     16 bytes sound id, uint32 attempt, uint32 offset in samples, both
          *     little-endian, then 16-bit little-endian mono samples at 24 kHz.
+         *
+         *     A socket watches at most 64 jobs. It is closed with 1008 after ten messages
+         *     in a row that make no sense, 1009 after one that is too big, 1012 when the
+         *     server restarts, and 1013 when the client reads too slowly; connect again
+         *     after the last two, and subscribe: the snapshot makes up for what was missed.
          */
         get: operations["openSocket"];
         put?: never;
@@ -709,6 +717,13 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description The job is final, and `Last-Event-ID` names its last event. An EventSource stops asking. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             default: components["responses"]["Problem"];
         };
     };
@@ -824,12 +839,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No such part. */
+            /** @description The file has no such part; `Content-Range` says how long it is. */
             416: {
                 headers: {
+                    "Content-Range": string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             default: components["responses"]["Problem"];
         };
