@@ -19,6 +19,8 @@ TIMEOUT := 15m
 # What builds, vets and lints shares one build cache: the binaries need no C, and
 # hold no path of this machine.
 BUILD := CGO_ENABLED=0 GOFLAGS='$(strip $(GOFLAGS) -trimpath)'
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -ldflags='-X patchlab/internal/app.version=$(VERSION)'
 
 WEB_FILES := $(shell git ls-files --cached --others --exclude-standard web/src web/public web/index.html 'web/*.ts' web/package.json web/tsconfig.json 2>/dev/null)
 
@@ -30,7 +32,7 @@ help: ## list the targets
 
 .PHONY: run
 run: web/dist/index.html ## build everything and serve it at http://localhost:8080
-	$(BUILD) go build -o bin/patchlab ./cmd/patchlab
+	$(BUILD) go build $(LDFLAGS) -o bin/patchlab ./cmd/patchlab
 	exec bin/patchlab serve
 
 .PHONY: dev
@@ -39,7 +41,7 @@ dev: web/node_modules/.stamp ## the same, reloading web (http://localhost:5173) 
 
 .PHONY: build
 build: web/dist/index.html ## bin/{patchlab,api,worker,janitor} with the web app inside
-	$(BUILD) go build -o bin/ ./cmd/...
+	$(BUILD) go build $(LDFLAGS) -o bin/ ./cmd/...
 
 web/node_modules/.stamp: web/package.json web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund

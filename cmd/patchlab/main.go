@@ -27,7 +27,10 @@ func run(args []string) int {
 		StdoutIsTerminal: terminal(os.Stdout),
 		Seed:             drawSeed,
 		Version:          app.Version(),
-		Extra:            map[string]cli.Command{"serve": {Summary: "run the whole farm in one process", Run: serve}},
+		Extra: map[string]cli.Command{
+			"serve":  {Summary: "run the whole farm in one process", Run: serve},
+			"health": {Summary: "ask the server of this machine whether it is ready", Run: health},
+		},
 	})
 }
 
@@ -37,6 +40,14 @@ func serve(ctx context.Context, args []string) int {
 		return cli.Usage
 	}
 	return app.Main(ctx, app.AllInOne(), os.Stderr)
+}
+
+func health(ctx context.Context, args []string) int {
+	if len(args) > 0 {
+		_, _ = fmt.Fprintln(os.Stderr, "patchlab health takes no arguments: it reads ADDR, as the server does")
+		return cli.Usage
+	}
+	return app.HealthMain(ctx, os.Stderr)
 }
 
 func terminal(f *os.File) bool {

@@ -11,7 +11,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,6 +67,7 @@ type App struct {
 	log  *slog.Logger
 	stop []closer // in the order of their start
 	addr string
+	url  string // how people reach it
 
 	failed chan error // the first part that failed by itself
 	once   sync.Once
@@ -115,6 +118,20 @@ func (a *App) check() error {
 // Addr returns the address that the HTTP server listens on, "" without one.
 func (a *App) Addr() string { return a.addr }
 
+// URL returns how people reach the HTTP server, "" without one.
+func (a *App) URL() string { return a.url }
+
+// reachable puts the real port into a public URL that says "any" (port 0).
+func reachable(public, addr string) string {
+	u, err := url.Parse(public)
+	_, port, addrErr := net.SplitHostPort(addr)
+	if err != nil || addrErr != nil || u.Port() != "0" {
+		return public
+	}
+	u.Host = net.JoinHostPort(u.Hostname(), port)
+	return u.String()
+}
+
 // Run waits until ctx ends or a part fails by itself, and stops everything.
 func (a *App) Run(ctx context.Context) error {
 	var failure error
@@ -134,9 +151,9 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) Stop(ctx context.Context) error {
 	var errs []error
 	a.once.Do(func() {
-		for i := len(a.stop) - 1; i >= 0; i-- {
-			if err := a.stop[i].stop(ctx); err != nil {
-				errs = append(errs, fmt.Errorf("stop %s: %w", a.stop[i].name, err))
+		for _, part := range slices.Backward(a.stop) {
+			if err := part.stop(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("stop %s: %w", part.name, err))
 			}
 		}
 	})
@@ -242,9 +259,6 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 	if err := a.openRedis(p); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.AssetDir(), 0o750); err != nil {
-		return nil, fmt.Errorf("make the asset folder: %w", err)
-	}
 	disk, err := storage.NewDisk(cfg.AssetDir())
 	if err != nil {
 		return nil, fmt.Errorf("open the asset store: %w", err)
@@ -263,6 +277,7 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 }
 
 func (a *App) openRedis(p *parts) error {
+	queue.LogTo(a.log.With("part", "redis"))
 	if a.opt.Roles.Embedded {
 		embedded, err := queue.StartEmbedded()
 		if err != nil {
@@ -293,7 +308,11 @@ func (a *App) startWorker(p *parts) error {
 		Host: host, Version: a.opt.Version, Slots: slots, MaxSpeed: a.opt.Config.RenderMaxSpeed, Log: log,
 	})
 	a.background("worker", w.Run)
-	server := queue.NewServer(p.redis, queue.ServerConfig{Concurrency: slots, Grace: a.opt.Config.DrainGrace, Log: log}, w.Handle)
+	grace := a.opt.Config.DrainGrace
+	if grace == 0 {
+		grace = -1 // none; 0 would be the queue's default
+	}
+	server := queue.NewServer(p.redis, queue.ServerConfig{Concurrency: slots, Grace: grace, Log: log}, w.Handle)
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
@@ -314,6 +333,13 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 	hub := live.NewHub(p.redis, p.farm, live.HubConfig{Log: log})
 	a.background("hub", hub.Run)
 
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", a.opt.Config.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w (is another server running there? set ADDR to another address)", a.opt.Config.Addr, err)
+	}
+	a.addr = listener.Addr().String()
+	a.url = reachable(a.opt.Config.PublicURL, a.addr)
 	files, built := web.Files()
 	edge, err := api.New(ctx, api.Options{
 		Farm:    p.farm,
@@ -336,19 +362,13 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		Web:            files,
 		WebBuilt:       built,
 		Version:        a.opt.Version,
-		PublicURL:      a.opt.Config.PublicURL,
+		PublicURL:      a.url,
 		TrustedProxies: a.opt.Config.TrustedProxies,
 		Log:            log,
 	})
 	if err != nil {
-		return fmt.Errorf("build the API: %w", err)
+		return errors.Join(fmt.Errorf("build the API: %w", err), listener.Close())
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", a.opt.Config.Addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w (is another server running there? set ADDR to another address)", a.opt.Config.Addr, err)
-	}
-	a.addr = listener.Addr().String()
 	server := &http.Server{
 		Handler:           edge,
 		ReadHeaderTimeout: headerTimeout,
@@ -370,7 +390,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		}
 		return nil
 	})
-	a.log.Info("listening", "addr", a.addr, "url", a.opt.Config.PublicURL)
+	a.log.Info("listening", "addr", a.addr, "url", a.url)
 	return nil
 }
 

@@ -16,7 +16,6 @@ const lockName = "patchlab.lock"
 // process until it is released. The kernel releases it when the process dies,
 // however it dies.
 type dataDir struct {
-	path string
 	lock *os.File
 }
 
@@ -25,11 +24,11 @@ func openDataDir(path string) (*dataDir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names the folder
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of the data folder: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a file descriptor fits an int
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, errors.Join(
 			fmt.Errorf("the data folder %s is in use by another patchlab: stop that one, or set DATA_DIR to another folder", path),
@@ -38,10 +37,8 @@ func openDataDir(path string) (*dataDir, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the data folder %s: %w", path, err), f.Close())
 	}
-	return &dataDir{path: path, lock: f}, nil
+	return &dataDir{lock: f}, nil
 }
-
-func (d *dataDir) join(name string) string { return filepath.Join(d.path, name) }
 
 func (d *dataDir) release() error {
 	if err := d.lock.Close(); err != nil {

@@ -5,31 +5,19 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"patchlab/internal/config"
 	"patchlab/internal/telemetry"
 )
 
-// Version returns the version of this build: the module's, or the commit that it
-// was built from.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
-		}
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	return "dev"
-}
+// version is set by the build (-ldflags=-X), which can set variables only.
+var version = "dev"
+
+// Version returns the version of this build, "dev" where it was not told.
+func Version() string { return version }
 
 // Main runs a process with the given roles from the environment until it is told
 // to stop (SIGINT or SIGTERM; a second signal kills it), and returns its exit
@@ -50,10 +38,18 @@ func Main(ctx context.Context, roles Roles, stderr io.Writer) int {
 		log.Error("cannot start", "err", err)
 		return 1
 	}
+	if f, ok := stderr.(*os.File); ok && a.URL() != "" && terminal(f) {
+		_, _ = fmt.Fprintf(f, "\n  PatchLAB is at %s\n\n", a.URL()) // for people, among the log lines
+	}
 	if err := a.Run(ctx); err != nil {
 		log.Error("did not stop cleanly", "err", err)
 		return 1
 	}
 	log.Info("stopped")
 	return 0
+}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
