@@ -15,8 +15,9 @@ RUN go mod download
 COPY . .
 COPY --from=web /src/web/dist web/dist
 ENV CGO_ENABLED=0
+ARG VERSION=dev
 RUN for name in patchlab api worker janitor; do \
-      go build -trimpath -ldflags='-s -w' -o /out/$name ./cmd/$name; \
+      go build -trimpath -ldflags="-s -w -X patchlab/internal/app.version=$VERSION" -o /out/$name ./cmd/$name; \
     done && mkdir /out/data
 
 # No shell, no package manager, not root (65532).
@@ -42,5 +43,6 @@ ENTRYPOINT ["/usr/local/bin/api"]
 FROM base AS patchlab
 COPY --from=build /out/patchlab /usr/local/bin/patchlab
 EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=4s --start-period=10s CMD ["/usr/local/bin/patchlab", "health"]
 ENTRYPOINT ["/usr/local/bin/patchlab"]
 CMD ["serve"]

@@ -299,3 +299,17 @@ func TestOutputKeepsLinksAndDevices(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, info.Mode().IsRegular())
 }
+
+// TestTheExampleOfTheStudio: what an empty Studio plays is what this engine
+// makes of the words beside it.
+func TestTheExampleOfTheStudio(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("..", "..", "web", "public", "example.wav")
+	if *update {
+		r := run(t, "", false, "render", "deep wobble bass, two seconds", "--seed", "7",
+			"--rate", "44100", "--bits", "16", "--channels", "1", "-o", path)
+		require.Equal(t, cli.Done, r.code, "%s", r.errout)
+	}
+	r := run(t, "", false, "verify", path)
+	require.Equal(t, cli.Done, r.code, "%s; `make docs` renders it again", r.errout)
+}
