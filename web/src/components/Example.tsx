@@ -6,7 +6,7 @@ import { PlayButton } from './PlayButton'
 import { usePlayback } from './useSound'
 import { SeekableWaveform } from './Waveform'
 
-/** Rendered by `patchlab render` and shipped with the app (see web/README.md). */
+/** Rendered by `make docs`; a test of internal/cli holds it to the engine. */
 const URL = '/example.wav'
 const PROMPT = 'deep wobble bass, two seconds'
 const SEED = '7'
