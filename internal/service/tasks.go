@@ -217,8 +217,9 @@ type CommitResult struct {
 
 // Commit ends an attempt well. An asset with an ID is one that FindAsset gave
 // (ErrAssetGone: it was removed meanwhile, render after all); one without is a
-// blob just stored. On ErrFenced delete your blob; on any other error leave it,
-// for the commit may have happened: the orphan sweep takes care of it, and calling
+// blob just stored. On ErrFenced delete your blob, unless FindAsset names it: an
+// earlier call may have counted without an answer. On any other error leave it, for
+// the commit may have happened: the orphan sweep takes care of it, and calling
 // Commit again is safe.
 func (f *Farm) Commit(ctx context.Context, ticket model.Ticket, asset model.Asset) (CommitResult, error) {
 	var result CommitResult

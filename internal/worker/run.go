@@ -256,10 +256,20 @@ func (w *Worker) produce(ctx context.Context, claim service.Claim, recipe format
 	})
 	// After any other error the commit may have happened: the file stays, and the
 	// sweep for orphans judges it.
-	if errors.Is(err, service.ErrFenced) || (err == nil && result.Adopted) {
+	if err == nil && result.Adopted || errors.Is(err, service.ErrFenced) && !w.inUse(ctx, digest, info.Key) {
 		w.discard(ctx, info.Key)
 	}
 	return err
+}
+
+// inUse reports whether a fenced attempt's file may have become the asset all the
+// same: a commit whose answer was lost may count, and be fenced when it is asked
+// again because its sound was removed. By then others may have taken up the file.
+func (w *Worker) inUse(ctx context.Context, digest, key string) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.CallTimeout)
+	defer cancel()
+	asset, err := w.farm.FindAsset(ctx, digest)
+	return err != nil || asset != nil && asset.Key == key
 }
 
 // play runs the engine.

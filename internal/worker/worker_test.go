@@ -45,6 +45,7 @@ type farm struct {
 	down       map[string]int   // verb → how many calls fail; −1: all
 	commits    []model.Asset    // those that counted
 	fenced     bool             // commits find the attempt overtaken
+	vanishes   bool             // the first commit counts, but its answer is lost and then its task is gone
 	winner     *model.Asset     // commits find that another was faster
 	goneOnce   bool             // the first reuse finds that the asset was removed
 	failures   []*model.Failure // and whether they may be retried
@@ -119,6 +120,10 @@ func (f *farm) Commit(_ context.Context, _ model.Ticket, a model.Asset) (service
 	if a.ID == uuid.Nil {
 		a.ID = uuid.New()
 		f.assets[a.Digest] = a
+	}
+	if f.vanishes {
+		f.fenced = true
+		return service.CommitResult{}, errDown
 	}
 	return service.CommitResult{Asset: a}, nil
 }
@@ -390,6 +395,7 @@ func TestHowAttemptsEnd(t *testing.T) {
 		{name: "a commit in a long outage", cfg: worker.Config{Patience: 50 * time.Millisecond}, prepare: func(f *farm, _ *disk) { f.down["commit"] = -1 }, code: "database_unavailable", retryable: true, blobs: 1},
 		{name: "another was faster", prepare: func(f *farm, _ *disk) { f.winner = &other }},
 		{name: "the attempt was overtaken", prepare: func(f *farm, _ *disk) { f.fenced = true }},
+		{name: "the commit counted, its answer was lost, its task is gone", prepare: func(f *farm, _ *disk) { f.vanishes = true }, commits: 1, blobs: 1},
 		{name: "the ticket is stale", prepare: func(f *farm, _ *disk) { f.stale = true }},
 		{name: "an asset that vanished", prepare: func(f *farm, _ *disk) { f.goneOnce = true }, commits: 1, blobs: 1},
 		{name: "a claim without an answer", prepare: func(f *farm, _ *disk) { f.down["claim"] = 1; f.down["hand back"] = 2 }, backs: 1, wantErr: true},
