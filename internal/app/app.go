@@ -256,7 +256,7 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 			return nil, fmt.Errorf("bring the database up to date: %w", err)
 		}
 	}
-	if err := a.openRedis(p); err != nil {
+	if err := a.openRedis(ctx, p); err != nil {
 		return nil, err
 	}
 	disk, err := storage.NewDisk(cfg.AssetDir())
@@ -276,7 +276,7 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 	return p, nil
 }
 
-func (a *App) openRedis(p *parts) error {
+func (a *App) openRedis(ctx context.Context, p *parts) error {
 	queue.LogTo(a.log.With("part", "redis"))
 	if a.opt.Roles.Embedded {
 		embedded, err := queue.StartEmbedded()
@@ -293,6 +293,12 @@ func (a *App) openRedis(p *parts) error {
 		p.redis = client
 	}
 	a.onStop("Redis client", func(context.Context) error { return p.redis.Close() })
+	if a.opt.Roles.Embedded {
+		return nil
+	}
+	if err := queue.Check(ctx, p.redis); err != nil {
+		return fmt.Errorf("check REDIS_URL: %w", err)
+	}
 	return nil
 }
 
