@@ -149,7 +149,7 @@ func TestTimesKeepTheirMicroseconds(t *testing.T) {
 
 func TestSQLiteIsDurable(t *testing.T) {
 	t.Parallel()
-	d := dbtest.New(t)
+	d := dbtest.New(t, db.SQLite)
 	ctx := context.Background()
 	require.NoError(t, d.InTx(ctx, func(tx *db.Tx) error {
 		var mode string

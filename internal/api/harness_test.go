@@ -113,7 +113,7 @@ func start(t testing.TB, s setup) *plant {
 	p := &plant{later: &atomic.Int64{}, log: &logBook{}, assets: filepath.Join(t.TempDir(), "assets")}
 	log := slog.New(slog.NewJSONHandler(p.log, nil))
 	var err error
-	p.db = dbtest.New(t)
+	p.db = dbtest.New(t, db.SQLite)
 	p.embedded, err = queue.StartEmbedded()
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, p.embedded.Close()) })

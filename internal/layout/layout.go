@@ -59,7 +59,7 @@ func Rooms() []Room {
 			Path: "db", Rooms: []string{"internal/model", "engine/patch"},
 			Modules: []string{uuidModule, sqlxModule, "github.com/golang-migrate/migrate/v4", "github.com/lib/pq", "modernc.org/sqlite", "golang.org/x/sys"},
 		},
-		{Path: "db/dbtest", Rooms: []string{"db", "internal/model"}, Modules: []string{"github.com/stretchr/testify"}, Tests: true, Tools: true},
+		{Path: "db/dbtest", Rooms: []string{"db", "internal/testenv"}, Modules: []string{"github.com/stretchr/testify"}, Tests: true},
 		{Path: "db/repo", Rooms: []string{"db", "internal/model", "engine/patch"}, Modules: []string{uuidModule}},
 		{Path: "internal/prompt", Rooms: []string{"internal/model", "engine/patch", "engine/dmath"}, Modules: []string{"golang.org/x/text"}},
 		{Path: "internal/format", Rooms: []string{"internal/model", "engine/..."}},
@@ -97,14 +97,7 @@ func Rooms() []Room {
 			Modules: []string{uuidModule, redisModule, "golang.org/x/sync", "golang.org/x/sys"}, Web: true,
 		},
 		{Path: "cmd/...", Rooms: []string{"internal/app", "internal/config", "internal/telemetry", "internal/cli"}},
-		{
-			Path: "internal/testenv", Rooms: []string{
-				"engine/...", "storage", "queue", "db", "db/repo", "internal/model", "internal/config", "internal/live", "internal/service",
-				"internal/api", "internal/app",
-			},
-			Modules: []string{uuidModule, redisModule, sqlxModule, "github.com/alicebob/miniredis/v2", "github.com/stretchr/testify", "go.uber.org/goleak"},
-			Web:     true, Tests: true, Tools: true,
-		},
+		{Path: "internal/testenv", Rooms: []string{"queue"}, Modules: []string{redisModule}, Web: true, Tests: true, Tools: true},
 		{Path: "internal/layout", Tests: true, Tools: true},
 	}
 }

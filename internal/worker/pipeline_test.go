@@ -46,7 +46,7 @@ func newPlant(t *testing.T) *plant {
 	redis, err := queue.StartEmbedded()
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, redis.Close()) })
-	p := &plant{t: t, db: dbtest.New(t), disk: newDisk(t), rdb: redis.Client()}
+	p := &plant{t: t, db: dbtest.New(t, db.SQLite), disk: newDisk(t), rdb: redis.Client()}
 	t.Cleanup(func() { assert.NoError(t, p.rdb.Close()) })
 	p.pub, p.tickets = live.NewPublisher(p.rdb, quiet), queue.NewClient(p.rdb)
 	deps := service.Deps{DB: p.db, Tickets: p.tickets, Publisher: p.pub, Config: service.Config{
