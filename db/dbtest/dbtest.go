@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -119,4 +120,16 @@ func template(server *testenv.Postgres) error {
 		}()
 	})
 	return templated.err
+}
+
+// Through returns the address of a database by way of a proxy at host:port.
+func Through(t testing.TB, at, proxy string) string {
+	t.Helper()
+	u, err := url.Parse(at)
+	require.NoError(t, err)
+	u.Host = proxy
+	query := u.Query()
+	query.Del("host")
+	u.RawQuery = query.Encode()
+	return u.String()
 }

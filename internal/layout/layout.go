@@ -46,6 +46,7 @@ func Rooms() []Room {
 		{Path: "internal/model", Rooms: []string{"engine/patch"}, Modules: []string{uuidModule}},
 		{Path: "internal/config", Modules: []string{"github.com/caarlos0/env/v11", "github.com/joho/godotenv"}},
 		{Path: "internal/telemetry"},
+		{Path: "internal/stall"},
 		{
 			Path: "storage", Rooms: []string{"internal/model"},
 			Modules: []string{uuidModule},
@@ -56,7 +57,7 @@ func Rooms() []Room {
 			Modules: []string{uuidModule, redisModule, "github.com/hibiken/asynq", "github.com/alicebob/miniredis/v2"},
 		},
 		{
-			Path: "db", Rooms: []string{"internal/model", "engine/patch"},
+			Path: "db", Rooms: []string{"internal/model", "internal/stall", "engine/patch"},
 			Modules: []string{uuidModule, sqlxModule, "github.com/golang-migrate/migrate/v4", "github.com/lib/pq", "modernc.org/sqlite", "golang.org/x/sys"},
 		},
 		{Path: "db/dbtest", Rooms: []string{"db", "internal/testenv"}, Modules: []string{"github.com/stretchr/testify"}, Tests: true},

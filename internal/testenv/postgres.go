@@ -32,8 +32,8 @@ func NewPostgres() (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	if real, err := filepath.EvalSymlinks(program); err == nil {
-		program = real
+	if resolved, err := filepath.EvalSymlinks(program); err == nil {
+		program = resolved
 	}
 	initdb, err := find("initdb", install, append([]string{filepath.Dir(program)}, folders...)...)
 	if err != nil {
@@ -49,12 +49,12 @@ func NewPostgres() (*Postgres, error) {
 	}
 	s.quit = syscall.SIGQUIT // SIGKILL would leave shared memory behind
 	p := &Postgres{server: s, program: program}
-	s.ready = func(ctx context.Context) error {
+	s.ready = func(context.Context) error {
 		// The socket is there before the server takes connections after a crash; the
 		// file of its process says "ready" on the line made for that.
 		return readyLine(filepath.Join(p.data(), "postmaster.pid"))
 	}
-	cmd := exec.CommandContext(context.Background(), initdb, "--pgdata", p.data(), "--username", superuser, //nolint:gosec // found above
+	cmd := exec.CommandContext(context.Background(), initdb, "--pgdata", p.data(), "--username", superuser,
 		"--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C", "TZ=UTC"}
@@ -123,7 +123,7 @@ func SharedPostgres(t testing.TB) *Postgres {
 
 // readyLine reads the line in which PostgreSQL says how far its start is.
 func readyLine(path string) error {
-	data, err := os.ReadFile(path) //nolint:gosec // in our folder
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("not yet: %w", err)
 	}

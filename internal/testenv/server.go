@@ -67,8 +67,8 @@ func (s *server) run(env []string, program string, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	defer func() { _ = log.Close() }() // the server has its own handle
-	cmd := exec.CommandContext(context.Background(), program, args...) //nolint:gosec // found by find or built by us
+	defer func() { _ = log.Close() }()                                 // the server has its own handle
+	cmd := exec.CommandContext(context.Background(), program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C"}, env...)
 	// A group of its own: Ctrl-C at the terminal is ours to pass on.
@@ -175,7 +175,7 @@ kill -"$2" "$1" 2>/dev/null
 n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 30 ]; do sleep 0.1; n=$((n+1)); done
 kill -9 "$1" 2>/dev/null
 rm -rf "$3"`
-	g := &guard{cmd: exec.CommandContext(context.Background(), "sh", "-c", script, "guard", //nolint:gosec // no input of anybody's
+	g := &guard{cmd: exec.CommandContext(context.Background(), "sh", "-c", script, "guard",
 		strconv.Itoa(pid), strconv.Itoa(int(quit)), dir)}
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
@@ -216,7 +216,7 @@ func tool(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(context.Background(), filepath.Join(root, "scripts", "tool.sh"), name) //nolint:gosec // of this repository
+	cmd := exec.CommandContext(context.Background(), filepath.Join(root, "scripts", "tool.sh"), name)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
