@@ -48,8 +48,8 @@ func Rooms() []Room {
 		{Path: "internal/telemetry"},
 		{Path: "internal/stall"},
 		{
-			Path: "storage", Rooms: []string{"internal/model"},
-			Modules: []string{uuidModule},
+			Path: "storage", Rooms: []string{"internal/model", "internal/stall"},
+			Modules: []string{uuidModule, "github.com/minio/minio-go/v7"}, Web: true, // S3 is spoken over HTTP
 		},
 		{Path: "storage/storagetest", Rooms: []string{"storage", "internal/model"}, Modules: []string{uuidModule, "github.com/stretchr/testify"}, Tests: true},
 		{

@@ -67,7 +67,7 @@ func (s *server) run(env []string, program string, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	defer func() { _ = log.Close() }()                                 // the server has its own handle
+	defer func() { _ = log.Close() }() // the server has its own handle
 	cmd := exec.CommandContext(context.Background(), program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C"}, env...)
