@@ -211,6 +211,14 @@ func (b blobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) 
 	return r, err
 }
 
+func (b blobs) Stat(ctx context.Context, key string) error {
+	_, err := b.store.Stat(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return model.Wrap(model.CodeGone, err, "the audio of this sound is no longer there")
+	}
+	return err
+}
+
 // webApp is a small browser app.
 func webApp() fstest.MapFS {
 	return fstest.MapFS{
