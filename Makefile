@@ -98,7 +98,7 @@ deps: ## find or install what the tests need (redis, chromium, ffmpeg, qemu)
 
 .PHONY: docs
 docs: ## write the files that are made from code
-	go test ./internal/config ./internal/layout ./engine -run='^(TestDocumentsAreUpToDate|TestLintRules|TestManualIsUpToDate)$$' -update
+	go test ./internal/config ./internal/telemetry ./internal/layout ./engine -run='^(TestDocumentsAreUpToDate|TestLintRules|TestManualIsUpToDate)$$' -update
 	go test ./internal/cli -run='^TestTheExampleOfTheStudio$$' -update
 	npm --prefix web run generate
 

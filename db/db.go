@@ -8,6 +8,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -168,6 +169,11 @@ func (d *DB) Ping(ctx context.Context) error {
 		return away(fmt.Errorf("ping the database's readers: %w", err))
 	}
 	return nil
+}
+
+// Stats returns the state of the pools of connections, by name.
+func (d *DB) Stats() map[string]sql.DBStats {
+	return map[string]sql.DBStats{"write": d.write.Stats(), "read": d.reader.db.Stats()}
 }
 
 // Close closes all connections.

@@ -242,6 +242,65 @@ WHERE lane = ? AND state = 'queued'`, l)
 	return sum, nil
 }
 
+// LaneTasks are the tasks of a lane that are not final.
+type LaneTasks struct {
+	Lane     model.Lane `db:"lane"`
+	Waiting  int        `db:"waiting"`  // not yet released
+	Released int        `db:"released"` // with a ticket on the queue
+	Running  int        `db:"running"`
+	DueSince *time.Time `db:"due_since"` // when the oldest that waits was due; nil = none is
+}
+
+// Queries of the state of the queue, constants so that a test can ask for their plans.
+const (
+	// QueuedTasks wants nothing.
+	QueuedTasks = `
+SELECT lane, count(*) - count(released_at) AS waiting, count(released_at) AS released FROM tasks
+WHERE state = 'queued' GROUP BY lane`
+	// RunningTasks wants nothing.
+	RunningTasks = `SELECT lane, count(*) AS running FROM tasks WHERE state = 'running' GROUP BY lane`
+	// OldestDue wants a lane and a time.
+	OldestDue = `
+SELECT not_before FROM tasks WHERE lane = ? AND state = 'queued' AND not_before <= ? ORDER BY not_before LIMIT 1`
+)
+
+// Queue returns the state of every lane.
+func Queue(ctx context.Context, q db.Queryer, now time.Time) ([]LaneTasks, error) {
+	var queued, running []LaneTasks
+	if err := q.Select(ctx, &queued, QueuedTasks); err != nil {
+		return nil, err
+	}
+	if err := q.Select(ctx, &running, RunningTasks); err != nil {
+		return nil, err
+	}
+	lanes := make([]LaneTasks, 0, len(model.Lanes()))
+	for _, lane := range model.Lanes() {
+		l := LaneTasks{Lane: lane}
+		for _, row := range queued {
+			if row.Lane == lane {
+				l.Waiting, l.Released = row.Waiting, row.Released
+			}
+		}
+		for _, row := range running {
+			if row.Lane == lane {
+				l.Running = row.Running
+			}
+		}
+		if l.Waiting+l.Released > 0 {
+			var due time.Time
+			err := q.Get(ctx, &due, OldestDue, lane, now)
+			if err != nil && !errors.Is(err, db.ErrNoRows) {
+				return nil, err
+			}
+			if err == nil {
+				l.DueSince = &due
+			}
+		}
+		lanes = append(lanes, l)
+	}
+	return lanes, nil
+}
+
 // RecentRenders wants a limit: the renders that finished last.
 const RecentRenders = `
 SELECT cost, started_at, finished_at, reused FROM tasks

@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"patchlab/internal/auth"
+	"patchlab/internal/health"
 	"patchlab/internal/limit"
 	"patchlab/internal/live"
 	"patchlab/internal/model"
@@ -66,8 +67,16 @@ type Limiter interface {
 	Allow(ctx context.Context, bucket limit.Bucket, owner string, addr netip.Addr) limit.Decision
 }
 
-// Check asks a part whether it works.
-type Check func(ctx context.Context) error
+// Observer is told what the API does, to be counted; *telemetry.Metrics is one.
+type Observer interface {
+	// Request is called after each request. lasting says that it took as long as its
+	// client wanted.
+	Request(method, route string, status int, took time.Duration, lasting bool)
+	// Watching is called when a client comes to watch live by "websocket" or "sse".
+	Watching(transport string) (left func())
+	// Handler serves what was counted.
+	Handler() http.Handler
+}
 
 // Options is what the API is made of.
 type Options struct {
@@ -81,8 +90,8 @@ type Options struct {
 	// Interpret returns what encodes to the schema Interpretation, or a
 	// *model.Error.
 	Interpret func(prompt string, seed uint32) (any, error)
-	// Checks are the parts whose state /api/health tells, by name.
-	Checks map[string]Check
+	Health    *health.Monitor
+	Metrics   Observer
 	// Web is the built browser app; WebBuilt is false where it was not built.
 	Web      fs.FS
 	WebBuilt bool
@@ -222,6 +231,7 @@ func Routes() []Route {
 		{get, "/v1/sounds/:id/recipe", read(OwnItem), (*API).recipe},
 		{get, "/v1/openapi.json", read(Anybody), (*API).openapi},
 		{get, "/api/health", Guard{Owner: Anybody}, (*API).health},
+		{get, "/metrics", Guard{Owner: Anybody}, (*API).metrics},
 	}
 }
 

@@ -52,6 +52,8 @@ func (a *API) events(c *gin.Context) error {
 	}
 	defer sub.Close()
 
+	defer a.opt.Metrics.Watching("sse")()
+	c.Set(lastingKey, true)
 	h := c.Writer.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")

@@ -48,6 +48,7 @@ func (a *API) generate(c *gin.Context) error {
 	c.Header("Location", "/v1/jobs/"+job.ID.String())
 	if wait, ok := preferredWait(c.Request.Header.Values("Prefer")); ok {
 		c.Header("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
+		c.Set(lastingKey, true)
 		if job, err = a.await(c.Request.Context(), job, wait); err != nil {
 			return err
 		}

@@ -60,12 +60,20 @@ func (a *API) outermost(c *gin.Context) {
 			}
 			a.finish(c, fmt.Errorf("panic: %v", p))
 		}
+		a.opt.Metrics.Request(c.Request.Method, c.FullPath(), c.Writer.Status(), time.Since(started), lasting(c))
 		// The query is left out: it holds people's words.
 		a.log.InfoContext(c.Request.Context(), "request", "request_id", rid, "method", c.Request.Method, "path", c.Request.URL.Path,
 			"status", c.Writer.Status(), "bytes", max(0, c.Writer.Size()), "ms", time.Since(started).Milliseconds())
 	}()
 	c.Next()
 }
+
+// lasting reports whether a request takes as long as its client wants: a stream, a
+// socket, a download, a wait.
+func lasting(c *gin.Context) bool { return c.GetBool(lastingKey) }
+
+// lastingKey marks such requests.
+const lastingKey = "lasting"
 
 // saneID reports whether a client's request id can go into headers and logs.
 func saneID(s string) bool {

@@ -29,11 +29,13 @@ import (
 
 	"patchlab/internal/api"
 	"patchlab/internal/auth"
+	"patchlab/internal/health"
 	"patchlab/internal/limit"
 	"patchlab/internal/live"
 	"patchlab/internal/model"
 	"patchlab/internal/prompt"
 	"patchlab/internal/service"
+	"patchlab/internal/telemetry"
 	"patchlab/internal/testenv/backing"
 	"patchlab/internal/worker"
 	"patchlab/queue"
@@ -67,14 +69,15 @@ type setup struct {
 // plant is the whole farm in one process, behind a real HTTP server.
 type plant struct {
 	backing.Services
-	keeper *service.Keeper
-	api    *api.API
-	doc    *openapi3.T
-	url    string
-	later  *atomic.Int64 // how far the services' clock is ahead, in ns
-	log    *logBook
-	server *http.Server
-	seen   sync.Map // operation id → true, for what was answered well
+	keeper  *service.Keeper
+	api     *api.API
+	doc     *openapi3.T
+	url     string
+	later   *atomic.Int64 // how far the services' clock is ahead, in ns
+	log     *logBook
+	server  *http.Server
+	metrics *telemetry.Metrics
+	seen    sync.Map // operation id → true, for what was answered well
 }
 
 // aheadClock is the machine's clock, moved on by a test.
@@ -105,15 +108,27 @@ func start(t testing.TB, on backing.Services, s setup) *plant {
 	t.Helper()
 	p := &plant{Services: on, later: &atomic.Int64{}, log: &logBook{}}
 	log := slog.New(slog.NewJSONHandler(p.log, nil))
+	p.metrics = telemetry.NewMetrics("test")
 	tickets, publisher := queue.NewClient(p.Redis), live.NewPublisher(p.Redis, log)
 	deps := service.Deps{
 		DB: p.DB, Tickets: tickets, Publisher: publisher, Clock: aheadClock{p.later}, Log: log, Config: s.service,
 	}
 	farm, library := service.NewFarm(deps), service.NewLibrary(deps)
 	p.keeper = service.NewKeeper(deps)
+	p.metrics.WatchQueue(func(ctx context.Context) ([]telemetry.Lane, error) {
+		rows, now, err := farm.Queue(ctx)
+		lanes := make([]telemetry.Lane, len(rows))
+		for i, r := range rows {
+			lanes[i] = telemetry.Lane{Name: string(r.Lane), Waiting: r.Waiting, Released: r.Released, Running: r.Running}
+			if r.DueSince != nil {
+				lanes[i].Oldest = now.Sub(*r.DueSince)
+			}
+		}
+		return lanes, err
+	})
 	background(t, farm.RunReleaser)
 	if s.slots > 0 {
-		w := worker.New(farm, p.Store, publisher, worker.Config{Host: "test", Version: "test", Slots: s.slots, MaxSpeed: s.speed, Log: log})
+		w := worker.New(farm, p.Store, publisher, worker.Config{Host: "test", Version: "test", Slots: s.slots, MaxSpeed: s.speed, Observer: p.metrics, Log: log})
 		background(t, w.Run)
 		server := queue.NewServer(p.Redis, queue.ServerConfig{Concurrency: s.slots, CheckInterval: 5 * time.Millisecond, Grace: -1, Log: log}, w.Handle)
 		require.NoError(t, server.Start())
@@ -135,11 +150,12 @@ func start(t testing.TB, on backing.Services, s setup) *plant {
 	opt := api.Options{
 		Farm: farm, Library: library, Hub: hub, Blobs: blobs{p.Store},
 		Limits: limit.New(p.Redis, s.limits), Visitors: auth.NewVisitors(rand.Reader),
-		Checks: map[string]api.Check{
+		Health: health.New("test", map[string]health.Check{
 			"database": farm.Ping,
 			"redis":    func(ctx context.Context) error { return p.Redis.Ping(ctx).Err() },
 			"storage":  p.Store.Check,
-		},
+		}, log),
+		Metrics:   p.metrics,
 		Interpret: func(words string, seed uint32) (any, error) { return prompt.Interpret(words, seed) },
 		Web:       s.web, WebBuilt: true,
 		Version: "test", PublicURL: "http://patchlab.example", Log: log,

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,55 +9,32 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 
+	"patchlab/internal/health"
 	"patchlab/internal/model"
 )
 
-// checkTimeout bounds the check of one part.
-const checkTimeout = 2 * time.Second
-
-// partDTO is the state of one part in the schema Health.
-type partDTO struct {
-	Status string `json:"status"`
-	Detail string `json:"detail,omitempty"`
-}
-
 // health handles GET /api/health.
 func (a *API) health(c *gin.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), checkTimeout)
-	defer cancel()
-	var (
-		mu    sync.Mutex
-		wg    sync.WaitGroup
-		parts = make(map[string]partDTO, len(a.opt.Checks))
-		state = "ok"
-	)
-	for name, check := range a.opt.Checks {
-		wg.Go(func() {
-			err := check(ctx)
-			mu.Lock()
-			defer mu.Unlock()
-			parts[name] = partDTO{Status: "ok"}
-			if err != nil {
-				a.log.WarnContext(ctx, "a part is down", "part_down", name, "err", err)
-				parts[name] = partDTO{Status: "down", Detail: "does not answer"}
-				state = "down"
-			}
-		})
-	}
-	wg.Wait()
+	report := a.opt.Health.Report(c.Request.Context())
 	code := http.StatusOK
-	if state != "ok" {
+	if report.Status != health.OK {
 		code = http.StatusServiceUnavailable
-		c.Header("Retry-After", "2")
+		c.Header("Retry-After", strconv.Itoa(retryAfterDown))
 	}
-	return a.reply(c, code, map[string]any{"status": state, "version": a.opt.Version, "parts": parts})
+	return a.reply(c, code, report)
+}
+
+// metrics handles GET /metrics.
+func (a *API) metrics(c *gin.Context) error {
+	c.Header("Cache-Control", "no-store")
+	a.opt.Metrics.Handler().ServeHTTP(c.Writer, c.Request)
+	return nil
 }
 
 // openapi handles GET /v1/openapi.json.

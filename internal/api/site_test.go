@@ -252,3 +252,53 @@ func TestForwardedAddresses(t *testing.T) {
 		}
 	})
 }
+
+// TestMetrics: what requests, renders and watchers leave in /metrics.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := start(t, on, setup{slots: 1})
+		v := p.visitor(t)
+		s := v.rendered()
+		v.generate(short, "Prefer", "wait=30").is(http.StatusCreated) // the same recipe again
+		socket := v.dial(t)
+		v.do("HACK", "/v1/sounds/"+s.ID, nil)
+		v.get("/etc/passwd")
+		text := string(v.get("/metrics").is(http.StatusOK).body)
+		for _, line := range []string{
+			`patchlab_http_requests_total{method="POST",route="/v1/sounds/generate",status="201"} 2`,
+			`patchlab_live_clients{transport="websocket"} 1`,
+			`patchlab_attempts_total{outcome="rendered"} 1`,
+			`patchlab_attempts_total{outcome="reused"} 1`,
+			`patchlab_task_pickup_seconds_count{lane="interactive"} 2`,
+			`patchlab_task_wait_seconds_count{lane="interactive"} 2`,
+			"patchlab_render_seconds_count 1",
+			"patchlab_audio_seconds_total 0.1",
+			`patchlab_queue_depth{lane="interactive",state="waiting"} 0`,
+			"patchlab_queue_up 1",
+		} {
+			require.Contains(t, text, line+"\n")
+		}
+		require.NotContains(t, text, s.ID)
+		require.NotContains(t, text, "passwd")
+		require.NotContains(t, text, "HACK")
+		socket.close()
+		require.Eventually(t, func() bool {
+			return strings.Contains(string(v.get("/metrics").body), `patchlab_live_clients{transport="websocket"} 0`)
+		}, 5*time.Second, 20*time.Millisecond)
+	})
+}
+
+// TestMetricsOfAQueueThatWaits: without a worker the work stays where it is.
+func TestMetricsOfAQueueThatWaits(t *testing.T) {
+	t.Parallel()
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := start(t, on, setup{})
+		v := p.visitor(t)
+		v.generate(`{"prompt":"kick","variations":3}`).is(http.StatusAccepted)
+		text := string(v.get("/metrics").is(http.StatusOK).body)
+		require.Regexp(t, `patchlab_queue_depth\{lane="interactive",state="(waiting|released)"\} 3\n`, text)
+		require.Contains(t, text, `patchlab_queue_depth{lane="interactive",state="running"} 0`)
+		require.Regexp(t, `patchlab_queue_oldest_wait_seconds\{lane="interactive"\} [0-9.e-]*[1-9]`, text)
+	})
+}

@@ -77,6 +77,8 @@ func (a *API) socket(c *gin.Context) error {
 	if err != nil {
 		return model.Wrap(model.CodeBadRequest, err, "the WebSocket handshake failed")
 	}
+	defer a.opt.Metrics.Watching("websocket")()
+	c.Set(lastingKey, true)
 	s := &session{
 		api: a, conn: conn, caller: caller(c), id: requestID(c), gin: c,
 		out: make(chan frame, maxOutgoing), subs: make(map[uuid.UUID]*watching),

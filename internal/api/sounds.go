@@ -96,6 +96,7 @@ func (a *API) download(c *gin.Context) error {
 		}
 	}()
 	a.unhurried(c, downloadTimeout)
+	c.Set(lastingKey, true)
 	h := c.Writer.Header()
 	h.Set("ETag", strongETag(s.Asset))
 	h.Set("Content-Type", "audio/wav")

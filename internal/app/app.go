@@ -23,12 +23,14 @@ import (
 	"patchlab/internal/api"
 	"patchlab/internal/auth"
 	"patchlab/internal/config"
+	"patchlab/internal/health"
 	"patchlab/internal/janitor"
 	"patchlab/internal/limit"
 	"patchlab/internal/live"
 	"patchlab/internal/model"
 	"patchlab/internal/prompt"
 	"patchlab/internal/service"
+	"patchlab/internal/telemetry"
 	"patchlab/internal/worker"
 	"patchlab/queue"
 	"patchlab/storage"
@@ -202,6 +204,8 @@ type parts struct {
 	farm      *service.Farm
 	library   *service.Library
 	keeper    *service.Keeper
+	health    *health.Monitor
+	metrics   *telemetry.Metrics
 }
 
 func (a *App) start(ctx context.Context) error {
@@ -233,7 +237,7 @@ func (a *App) start(ctx context.Context) error {
 	if a.opt.Roles.API {
 		return a.startAPI(ctx, p)
 	}
-	return nil
+	return a.startOps(ctx, p)
 }
 
 // open opens what holds the data. Where several of the servers cannot be used it
@@ -258,6 +262,14 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 		Config: service.Config{MaxJobSamples: cfg.MaxJobSamples, MaxQueued: cfg.MaxQueued, AnonymousTTL: cfg.AnonymousTTL},
 	}
 	p.farm, p.library, p.keeper = service.NewFarm(deps), service.NewLibrary(deps), service.NewKeeper(deps)
+	p.health = health.New(a.opt.Version, map[string]health.Check{
+		"database": p.farm.Ping,
+		"redis":    func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
+		"storage":  p.store.Check,
+	}, a.log.With("part", "health"))
+	p.metrics = telemetry.NewMetrics(a.opt.Version)
+	p.metrics.WatchDatabase(p.db.Stats)
+	p.metrics.WatchQueue(p.lanes)
 	return p, nil
 }
 
@@ -348,7 +360,7 @@ func (a *App) startWorker(p *parts) error {
 	log := a.log.With("part", "worker")
 	slots := a.opt.Config.WorkerConcurrency.Count()
 	w := worker.New(p.farm, p.store, p.publisher, worker.Config{
-		Host: host, Version: a.opt.Version, Slots: slots, MaxSpeed: a.opt.Config.RenderMaxSpeed, Log: log,
+		Host: host, Version: a.opt.Version, Slots: slots, MaxSpeed: a.opt.Config.RenderMaxSpeed, Observer: p.metrics, Log: log,
 	})
 	a.background("worker", w.Run)
 	grace := a.opt.Config.DrainGrace
@@ -375,14 +387,10 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 	log := a.log.With("part", "api")
 	hub := live.NewHub(p.redis, p.farm, live.HubConfig{Log: log})
 	a.background("hub", hub.Run)
-
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", a.opt.Config.Addr)
+	listener, err := a.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w (is another server running there? set ADDR to another address)", a.opt.Config.Addr, err)
+		return err
 	}
-	a.addr = listener.Addr().String()
-	a.url = reachable(a.opt.Config.PublicURL, a.addr)
 	files, built := web.Files()
 	edge, err := api.New(ctx, api.Options{
 		Farm:    p.farm,
@@ -396,12 +404,9 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 			Requests:    a.opt.Config.RateRequests,
 			Log:         log,
 		}),
-		Visitors: auth.NewVisitors(a.opt.Random),
-		Checks: map[string]api.Check{
-			"database": p.farm.Ping,
-			"redis":    func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
-			"storage":  p.store.Check,
-		},
+		Visitors:       auth.NewVisitors(a.opt.Random),
+		Health:         p.health,
+		Metrics:        p.metrics,
 		Interpret:      func(words string, seed uint32) (any, error) { return prompt.Interpret(words, seed) },
 		Web:            files,
 		WebBuilt:       built,
@@ -413,12 +418,31 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("build the API: %w", err), listener.Close())
 	}
+	// Drain ends streams and sockets, which a shutdown would wait for or not know of.
+	a.serve(listener, edge, edge.Drain)
+	return nil
+}
+
+// listen opens the address of the HTTP server.
+func (a *App) listen(ctx context.Context) (net.Listener, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", a.opt.Config.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w (is another server running there? set ADDR to another address)", a.opt.Config.Addr, err)
+	}
+	a.addr = listener.Addr().String()
+	a.url = reachable(a.opt.Config.PublicURL, a.addr)
+	return listener, nil
+}
+
+// serve answers HTTP until the part is stopped; drain is called first then.
+func (a *App) serve(listener net.Listener, handler http.Handler, drain func()) {
 	server := &http.Server{
-		Handler:           edge,
+		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -426,7 +450,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		}
 	}()
 	a.onStop("HTTP server", func(ctx context.Context) error {
-		edge.Drain() // ends streams and sockets, which Shutdown would wait for or not know of
+		drain()
 		ctx, cancel := context.WithTimeout(ctx, stopSlack)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
@@ -435,7 +459,6 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		return nil
 	})
 	a.log.Info("listening", "addr", a.addr, "url", a.url)
-	return nil
 }
 
 // blobs shows the store to the API in the errors that the API knows.

@@ -28,7 +28,7 @@ import (
 // its default, what it accepts (want) and what it is for (doc). The value of a
 // Secret may also stand in the file that NAME_FILE names.
 type Config struct {
-	Addr      string `env:"ADDR" envDefault:":8080" want:"host:port, with port 0 for any free one" doc:"Where the HTTP server listens."`
+	Addr      string `env:"ADDR" envDefault:":8080" want:"host:port, with port 0 for any free one" doc:"Where the HTTP server listens. Workers and janitors serve /metrics and /api/health there; several processes on one machine need an address each."`
 	PublicURL string `env:"PUBLIC_URL" want:"an http or https URL without a path" doc:"How people reach the server. With https, cookies are marked Secure. Unset: http://localhost and the port of ADDR."`
 	DataDir   string `env:"DATA_DIR" envDefault:"./data" want:"a directory" doc:"Holds the SQLite database, the assets and the lock of the all-in-one process."`
 

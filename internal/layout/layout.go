@@ -45,7 +45,8 @@ func Rooms() []Room {
 		{Path: "web"},
 		{Path: "internal/model", Rooms: []string{"engine/patch"}, Modules: []string{uuidModule}},
 		{Path: "internal/config", Modules: []string{"github.com/caarlos0/env/v11", "github.com/joho/godotenv"}},
-		{Path: "internal/telemetry"},
+		{Path: "internal/telemetry", Modules: []string{"github.com/prometheus/client_golang"}, Web: true},
+		{Path: "internal/health"},
 		{Path: "internal/stall"},
 		{
 			Path: "storage", Rooms: []string{"internal/model", "internal/stall"},
@@ -76,7 +77,7 @@ func Rooms() []Room {
 			Modules: []string{uuidModule, "github.com/stretchr/testify"}, Tests: true,
 		},
 		{
-			Path: "internal/api", Rooms: []string{"internal/service", "internal/live", "internal/auth", "internal/limit", "internal/model", "engine/patch"},
+			Path: "internal/api", Rooms: []string{"internal/service", "internal/health", "internal/live", "internal/auth", "internal/limit", "internal/model", "engine/patch"},
 			Modules: []string{uuidModule, "github.com/gin-gonic/gin", "github.com/gorilla/websocket", "github.com/getkin/kin-openapi", "go.yaml.in/yaml/v3"},
 			Web:     true,
 		},
@@ -92,13 +93,13 @@ func Rooms() []Room {
 		{
 			Path: "internal/app", Rooms: []string{
 				"engine/...", "web", "storage", "queue", "db", "db/repo", "internal/model", "internal/config", "internal/telemetry",
-				"internal/prompt", "internal/format", "internal/auth", "internal/limit", "internal/live", "internal/service", "internal/api",
+				"internal/health", "internal/prompt", "internal/format", "internal/auth", "internal/limit", "internal/live", "internal/service", "internal/api",
 				"internal/worker", "internal/janitor",
 			},
 			Modules: []string{uuidModule, redisModule, "golang.org/x/sync", "golang.org/x/sys"}, Web: true,
 		},
 		{Path: "cmd/...", Rooms: []string{"internal/app", "internal/config", "internal/telemetry", "internal/cli"}},
-		{Path: "internal/testenv", Rooms: []string{"queue"}, Modules: []string{redisModule}, Web: true, Tests: true, Tools: true},
+		{Path: "internal/testenv", Rooms: []string{"queue"}, Modules: []string{redisModule, "github.com/minio/minio-go/v7"}, Web: true, Tests: true, Tools: true},
 		{
 			Path: "internal/testenv/backing", Rooms: []string{"db", "db/dbtest", "queue", "storage", "internal/testenv"},
 			Modules: []string{redisModule, "github.com/stretchr/testify", "go.uber.org/goleak"}, Tests: true,

@@ -30,6 +30,19 @@ func NewFarm(deps Deps) *Farm {
 	return &Farm{Deps: deps.withDefaults(), nudge: make(chan struct{}, 1)}
 }
 
+// Queue returns the state of every lane, and the time by which it was asked.
+func (f *Farm) Queue(ctx context.Context) (lanes []repo.LaneTasks, now time.Time, err error) {
+	now = f.now()
+	err = f.DB.Reader().View(ctx, func(q db.Queryer) error {
+		lanes, err = repo.Queue(ctx, q, now)
+		return err
+	})
+	if err != nil {
+		return nil, now, fmt.Errorf("read the queue: %w", err)
+	}
+	return lanes, now, nil
+}
+
 // Ping checks that the database answers.
 func (f *Farm) Ping(ctx context.Context) error {
 	if err := f.DB.Ping(ctx); err != nil {

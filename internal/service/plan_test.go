@@ -64,6 +64,15 @@ func TestPlans(t *testing.T) {
 		"loose assets": {func(tx *db.Tx, s *[]planStep) error {
 			return tx.Select(ctx, s, explain+repo.LooseAssets, id, 100)
 		}, "USING COVERING INDEX sounds_asset (asset_id=?)"},
+		"queued": {func(tx *db.Tx, s *[]planStep) error {
+			return tx.Select(ctx, s, explain+repo.QueuedTasks)
+		}, "USING INDEX tasks_queue"},
+		"running": {func(tx *db.Tx, s *[]planStep) error {
+			return tx.Select(ctx, s, explain+repo.RunningTasks)
+		}, "USING INDEX tasks_running"},
+		"oldest": {func(tx *db.Tx, s *[]planStep) error {
+			return tx.Select(ctx, s, explain+repo.OldestDue, "bulk", now)
+		}, "SEARCH tasks USING INDEX tasks_queue (lane=?)"},
 		"abandoned": {func(tx *db.Tx, s *[]planStep) error {
 			return tx.Select(ctx, s, explain+repo.AbandonedTasks)
 		}, "USING INDEX tasks_running"},

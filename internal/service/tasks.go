@@ -169,6 +169,9 @@ type Claim struct {
 	JobID  uuid.UUID
 	Cost   int64       // estimated µs of CPU
 	Sound  model.Sound // what to render
+
+	PickedUp time.Duration // from the release of the ticket to this claim
+	Waited   time.Duration // from when the task was due
 }
 
 // Claim starts the attempt of a ticket. ok is false where the ticket is stale,
@@ -193,7 +196,10 @@ func (f *Farm) Claim(ctx context.Context, ticket model.Ticket, workerID uuid.UUI
 		if err := setSound(ctx, tx, task, model.Running, nil, nil, nil); err != nil {
 			return err
 		}
-		claim = Claim{Ticket: ticket, JobID: job.ID, Cost: task.Cost}
+		claim = Claim{Ticket: ticket, JobID: job.ID, Cost: task.Cost, Waited: now.Sub(task.NotBefore)}
+		if task.ReleasedAt != nil {
+			claim.PickedUp = now.Sub(*task.ReleasedAt)
+		}
 		claim.Ticket.Kind, claim.Ticket.Lane = task.Kind, task.Lane
 		if task.SoundID != nil {
 			claim.Sound, err = repo.Sound(ctx, tx, *task.SoundID)

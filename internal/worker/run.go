@@ -69,9 +69,11 @@ func (w *Worker) Handle(ctx context.Context, ticket model.Ticket) error {
 	if !ok {
 		return nil // stale: released again, cancelled or done
 	}
+	w.cfg.Observer.Claimed(string(claim.Ticket.Lane), claim.PickedUp, claim.Waited)
 	ctx, end := w.begin(ctx, id)
 	defer end()
-	return w.conclude(ctx, ticket, w.work(ctx, claim))
+	outcome, err := w.work(ctx, claim)
+	return w.conclude(ctx, ticket, outcome, err)
 }
 
 func (w *Worker) wakeBeat() {
@@ -82,10 +84,10 @@ func (w *Worker) wakeBeat() {
 }
 
 // work does what the task asks for, and contains its panics.
-func (w *Worker) work(ctx context.Context, claim service.Claim) (err error) {
+func (w *Worker) work(ctx context.Context, claim service.Claim) (outcome string, err error) {
 	defer w.contain(claim.Ticket, &err)
 	if claim.Ticket.Kind != model.TaskRender {
-		return final(codeKind, "this worker does not know this kind of task", fmt.Errorf("kind %q", claim.Ticket.Kind))
+		return "", final(codeKind, "this worker does not know this kind of task", fmt.Errorf("kind %q", claim.Ticket.Kind))
 	}
 	return w.render(ctx, claim)
 }
@@ -100,19 +102,27 @@ func (w *Worker) contain(ticket model.Ticket, err *error) {
 }
 
 // conclude reports how an attempt ended.
-func (w *Worker) conclude(ctx context.Context, ticket model.Ticket, err error) error {
+func (w *Worker) conclude(ctx context.Context, ticket model.Ticket, outcome string, err error) error {
+	defer func() { w.cfg.Observer.Ended(outcome) }()
 	var f *failure
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, service.ErrFenced), errors.Is(context.Cause(ctx), errLost):
+		outcome = OutcomeOvertaken
 		w.cfg.Log.Debug("an attempt was overtaken", "task", ticket.TaskID, "attempt", ticket.Attempt)
 		return nil
 	case ctx.Err() != nil:
+		outcome = OutcomeHandedBack
 		return w.giveBack(ctx, ticket)
 	case !errors.As(err, &f):
 		f = retryable(codeDatabase, "the farm's records were not reachable", err)
 	}
+	outcome = OutcomeFailed
+	if f.retryable {
+		outcome = OutcomeRetryable
+	}
+	w.cfg.Observer.Failed(f.Code)
 	w.cfg.Log.Warn("an attempt failed", "task", ticket.TaskID, "attempt", ticket.Attempt,
 		"code", f.Code, "retryable", f.retryable, "err", f.cause)
 	return w.insist(ctx, 0, func(ctx context.Context) error {
@@ -164,7 +174,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // render gives a sound its asset: one that is there already, or a new one. In one
 // process each digest is rendered once at a time; in several, the row in the table
 // of assets decides who wins.
-func (w *Worker) render(ctx context.Context, claim service.Claim) error {
+func (w *Worker) render(ctx context.Context, claim service.Claim) (outcome string, err error) {
 	sound := claim.Sound
 	m := newMeter(ctx, w.pub, model.Progress{
 		JobID: claim.JobID, SoundID: sound.ID, TaskID: claim.Ticket.TaskID, Attempt: claim.Ticket.Attempt,
@@ -175,22 +185,22 @@ func (w *Worker) render(ctx context.Context, claim service.Claim) error {
 	for {
 		done, err := w.reuse(ctx, claim.Ticket, digest, m)
 		if done || err != nil {
-			return err
+			return OutcomeReused, err
 		}
 		land, err := w.board(ctx, digest)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if land == nil {
 			continue // somebody here has just rendered it, or failed to
 		}
-		return func() error {
+		return func() (string, error) {
 			defer land()
 			// It may have landed between the look and the boarding.
 			if done, err := w.reuse(ctx, claim.Ticket, digest, m); done || err != nil {
-				return err
+				return OutcomeReused, err
 			}
-			return w.produce(ctx, claim, recipe, digest, m)
+			return OutcomeRendered, w.produce(ctx, claim, recipe, digest, m)
 		}()
 	}
 }
@@ -291,6 +301,8 @@ func (w *Worker) play(ctx context.Context, recipe format.Recipe, m *meter) (engi
 	case audio.Channels < 1 || len(audio.Samples) == 0:
 		return engine.Audio{}, final(codeRender, "the engine made no sound of this patch", errors.New("no samples"))
 	}
+	frames := len(audio.Samples) / audio.Channels
+	w.cfg.Observer.Rendered(time.Since(begin), time.Duration(float64(frames)/float64(audio.SampleRate)*float64(time.Second)))
 	return audio, nil
 }
 

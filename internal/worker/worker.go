@@ -47,6 +47,37 @@ type Publisher interface {
 	Listening(ctx context.Context, jobID uuid.UUID) bool
 }
 
+// Observer is told what the worker does, to be counted; *telemetry.Metrics is one.
+type Observer interface {
+	// Claimed is called with the time since the release of a ticket and since its
+	// task was due.
+	Claimed(lane string, pickup, wait time.Duration)
+	// Rendered is called after each run of the engine, with the length of the sound.
+	Rendered(took, audio time.Duration)
+	// Ended is called once for each attempt that was claimed.
+	Ended(outcome string)
+	// Failed is called with the code of a failure, before Ended.
+	Failed(code string)
+}
+
+// The outcomes of an attempt.
+const (
+	OutcomeRendered   = "rendered"
+	OutcomeReused     = "reused"      // the same recipe had been rendered before
+	OutcomeFailed     = "failed"      // for good
+	OutcomeRetryable  = "retryable"   // the farm decides whether there is another attempt
+	OutcomeHandedBack = "handed_back" // by a worker that stops
+	OutcomeOvertaken  = "overtaken"   // cancelled, or another attempt has taken its place
+)
+
+// unobserved is an Observer that nobody hears.
+type unobserved struct{}
+
+func (unobserved) Claimed(string, time.Duration, time.Duration) {}
+func (unobserved) Rendered(time.Duration, time.Duration)        {}
+func (unobserved) Ended(string)                                 {}
+func (unobserved) Failed(string)                                {}
+
 // RenderFunc is engine.Render, or what a test puts in its place.
 type RenderFunc func(ctx context.Context, p patch.Patch, o engine.Options) (engine.Audio, error)
 
@@ -64,6 +95,7 @@ type Config struct {
 	Patience     time.Duration             // how long a commit is tried while the database is away; default 30 s
 	Render       RenderFunc                // default engine.Render
 	NewID        func() (uuid.UUID, error) // default uuid.NewV7
+	Observer     Observer                  // default: nobody
 	Log          *slog.Logger              // default: discard
 }
 
@@ -87,6 +119,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.NewID == nil {
 		c.NewID = uuid.NewV7
+	}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

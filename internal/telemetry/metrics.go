@@ -1,0 +1,237 @@
+package telemetry
+
+import (
+	"context"
+	"database/sql"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// namespace is the first word of the name of every metric of our own.
+const namespace = "patchlab"
+
+// Metrics is what a process counts and measures, for Prometheus. Its labels take
+// few values each: nothing of who asked, or for what. It is safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	requests *prometheus.CounterVec
+	answer   *prometheus.HistogramVec
+	clients  *prometheus.GaugeVec
+
+	pickup   *prometheus.HistogramVec
+	wait     *prometheus.HistogramVec
+	attempts *prometheus.CounterVec
+	failures *prometheus.CounterVec
+	render   prometheus.Histogram
+	audio    prometheus.Counter
+}
+
+// Buckets of durations, in seconds.
+func quick() []float64 {
+	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+}
+
+func patient() []float64 {
+	return []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 300, 1800}
+}
+
+// NewMetrics returns metrics with those of the runtime and the process.
+func NewMetrics(version string) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+	}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: counter("http_requests_total", "Requests that were answered, by route as the router writes it.", "method", "route", "status"),
+		answer:   histogram("http_request_seconds", "Time to answer a request; streams and sockets are left out.", quick(), "method", "route"),
+		clients: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "live_clients", Help: "Clients that watch live now.",
+		}, []string{"transport"}),
+		pickup:   histogram("task_pickup_seconds", "Time from the release of a ticket until a worker claims it.", patient(), "lane"),
+		wait:     histogram("task_wait_seconds", "Time from when a task was due until a worker claims it.", patient(), "lane"),
+		attempts: counter("attempts_total", "Attempts at tasks that ended, by how.", "outcome"),
+		failures: counter("attempt_failures_total", "Attempts at tasks that failed, by the code of the failure.", "code"),
+		render: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "render_seconds", Help: "Time the engine took for one sound.", Buckets: patient(),
+		}),
+		audio: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "audio_seconds_total", Help: "Length of all sounds that the engine rendered.",
+		}),
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "1, with the version of this build.",
+	}, []string{"version"})
+	build.WithLabelValues(version).Set(1)
+	m.registry.MustRegister(m.requests, m.answer, m.clients, m.pickup, m.wait, m.attempts, m.failures, m.render, m.audio, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 5 * time.Second})
+}
+
+// Registry returns where the metrics are gathered.
+func (m *Metrics) Registry() prometheus.Gatherer { return m.registry }
+
+// Request counts a request; took is not measured of what lasts as long as its
+// client wants.
+func (m *Metrics) Request(method, route string, status int, took time.Duration, lasting bool) {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	default:
+		method = "other" // a client may make up any word
+	}
+	if route == "" {
+		route = "other"
+	}
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	if !lasting {
+		m.answer.WithLabelValues(method, route).Observe(took.Seconds())
+	}
+}
+
+// Watching counts a client that watches live, until the returned function is called.
+func (m *Metrics) Watching(transport string) (left func()) {
+	gauge := m.clients.WithLabelValues(transport)
+	gauge.Inc()
+	return gauge.Dec
+}
+
+// Claimed measures how long a task waited: pickup since its ticket was released,
+// wait since it was due.
+func (m *Metrics) Claimed(lane string, pickup, wait time.Duration) {
+	m.pickup.WithLabelValues(lane).Observe(max(0, pickup.Seconds()))
+	m.wait.WithLabelValues(lane).Observe(max(0, wait.Seconds()))
+}
+
+// Rendered measures a run of the engine that made so much audio.
+func (m *Metrics) Rendered(took, audio time.Duration) {
+	m.render.Observe(took.Seconds())
+	m.audio.Add(audio.Seconds())
+}
+
+// Ended counts the end of an attempt.
+func (m *Metrics) Ended(outcome string) { m.attempts.WithLabelValues(outcome).Inc() }
+
+// Failed counts the failure of an attempt by its code.
+func (m *Metrics) Failed(code string) { m.failures.WithLabelValues(code).Inc() }
+
+// Lane is what waits in a lane of the queue.
+type Lane struct {
+	Name     string
+	Waiting  int           // tasks not yet released
+	Released int           // tasks with a ticket on the queue
+	Running  int           // tasks that a worker has
+	Oldest   time.Duration // how long the oldest task that is due has waited; 0 = none
+}
+
+// WatchQueue adds the state of the queue, which is the same in every process: read
+// asks the database, and is called at a scrape, at most every few seconds.
+func (m *Metrics) WatchQueue(read func(ctx context.Context) ([]Lane, error)) {
+	describe := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+	}
+	m.registry.MustRegister(&queueCollector{
+		read:   read,
+		up:     describe("queue_up", "Whether the state of the queue could be read at the last scrape."),
+		depth:  describe("queue_depth", "Tasks that wait or run in the whole farm: every process says the same.", "lane", "state"),
+		oldest: describe("queue_oldest_wait_seconds", "How long the oldest task that is due has waited.", "lane"),
+	})
+}
+
+const (
+	// queueEvery is how often the database is asked at most.
+	queueEvery = 2 * time.Second
+	// queueTimeout bounds the question: a scrape does not wait for a database that
+	// hangs.
+	queueTimeout = 2 * time.Second
+)
+
+type queueCollector struct {
+	read              func(ctx context.Context) ([]Lane, error)
+	up, depth, oldest *prometheus.Desc
+
+	mu    sync.Mutex
+	at    time.Time // of the last answer
+	lanes []Lane
+	err   error
+}
+
+// Describe implements prometheus.Collector.
+func (c *queueCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- c.up
+	out <- c.depth
+	out <- c.oldest
+}
+
+// Collect implements prometheus.Collector.
+func (c *queueCollector) Collect(out chan<- prometheus.Metric) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); now.Sub(c.at) >= queueEvery {
+		ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
+		c.lanes, c.err = c.read(ctx)
+		cancel()
+		c.at = time.Now()
+	}
+	if c.err != nil {
+		out <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 0)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 1)
+	for _, l := range c.lanes {
+		for state, n := range map[string]int{"waiting": l.Waiting, "released": l.Released, "running": l.Running} {
+			out <- prometheus.MustNewConstMetric(c.depth, prometheus.GaugeValue, float64(n), l.Name, state)
+		}
+		out <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, l.Oldest.Seconds(), l.Name)
+	}
+}
+
+// WatchDatabase adds the state of the pools of connections, by name.
+func (m *Metrics) WatchDatabase(stats func() map[string]sql.DBStats) {
+	describe := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+	}
+	m.registry.MustRegister(&poolCollector{
+		stats:  stats,
+		conns:  describe("db_connections", "Connections to the database.", "pool", "state"),
+		limit:  describe("db_connections_max", "The most connections that a pool may have (DB_MAX_CONNS).", "pool"),
+		waits:  describe("db_waits_total", "How often somebody had to wait for a connection.", "pool"),
+		waited: describe("db_wait_seconds_total", "How long they waited in all.", "pool"),
+	})
+}
+
+type poolCollector struct {
+	stats                       func() map[string]sql.DBStats
+	conns, limit, waits, waited *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *poolCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.conns, c.limit, c.waits, c.waited} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *poolCollector) Collect(out chan<- prometheus.Metric) {
+	for pool, s := range c.stats() {
+		out <- prometheus.MustNewConstMetric(c.conns, prometheus.GaugeValue, float64(s.InUse), pool, "in_use")
+		out <- prometheus.MustNewConstMetric(c.conns, prometheus.GaugeValue, float64(s.Idle), pool, "idle")
+		out <- prometheus.MustNewConstMetric(c.limit, prometheus.GaugeValue, float64(s.MaxOpenConnections), pool)
+		out <- prometheus.MustNewConstMetric(c.waits, prometheus.CounterValue, float64(s.WaitCount), pool)
+		out <- prometheus.MustNewConstMetric(c.waited, prometheus.CounterValue, s.WaitDuration.Seconds(), pool)
+	}
+}
