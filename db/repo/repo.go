@@ -259,7 +259,8 @@ SELECT lane, count(*) - count(released_at) AS waiting, count(released_at) AS rel
 WHERE state = 'queued' GROUP BY lane`
 	// RunningTasks wants nothing.
 	RunningTasks = `SELECT lane, count(*) AS running FROM tasks WHERE state = 'running' GROUP BY lane`
-	// OldestDue wants a lane and a time.
+	// OldestDue wants a lane and a time. It reads all that waits in the lane: an index
+	// for what is asked at a scrape would cost each task more than it saves.
 	OldestDue = `
 SELECT not_before FROM tasks WHERE lane = ? AND state = 'queued' AND not_before <= ? ORDER BY not_before LIMIT 1`
 )

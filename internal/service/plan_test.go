@@ -70,9 +70,6 @@ func TestPlans(t *testing.T) {
 		"running": {func(tx *db.Tx, s *[]planStep) error {
 			return tx.Select(ctx, s, explain+repo.RunningTasks)
 		}, "USING INDEX tasks_running"},
-		"oldest": {func(tx *db.Tx, s *[]planStep) error {
-			return tx.Select(ctx, s, explain+repo.OldestDue, "bulk", now)
-		}, "SEARCH tasks USING INDEX tasks_queue (lane=?)"},
 		"abandoned": {func(tx *db.Tx, s *[]planStep) error {
 			return tx.Select(ctx, s, explain+repo.AbandonedTasks)
 		}, "USING INDEX tasks_running"},
