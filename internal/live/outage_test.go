@@ -3,6 +3,7 @@ package live_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -144,4 +145,37 @@ func TestAnErrorThatRedisAnswersSilencesNothingElse(t *testing.T) {
 	require.Error(t, pub.Progress(ctx, progressOf(job, 0, 1, 1)))
 	require.NoError(t, pub.JobChanged(ctx, job.ID, db.change(job.ID, setState(0, "succeeded"))))
 	expect(t, s, live.Take)
+}
+
+// Where nothing happens, the connection is left alone.
+func TestAQuietConnectionIsKept(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+		var said syncBuffer
+		db := newJobs()
+		job := db.create(1)
+		idle := live.HubConfig{Reread: 30 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&said, nil))}
+		startHub(t, rdb, db, idle)
+		s := subscribe(t, startHub(t, rdb, db, idle), job.ID, false)
+		next(t, s)
+		expectNothing(t, s, 500*time.Millisecond)
+		assert.Empty(t, said.String())
+	})
+}
+
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
