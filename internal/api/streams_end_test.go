@@ -1,0 +1,88 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"patchlab/internal/model"
+)
+
+// TestAStreamThatBreaksBeforeItsEnd: the last take, or the snapshot of a job that
+// has ended, comes a moment before the final event and is of the same version.
+// Who lost the connection between the two has not had the end.
+func TestAStreamThatBreaksBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{slots: 1, speed: 4})
+	v := p.visitor(t)
+	j := v.generate(long(1)).is(http.StatusAccepted).job()
+	var last string // as an EventSource keeps it
+	watch := v.events(j.ID)
+	for {
+		m, ok := watch.next()
+		require.True(t, ok)
+		if m.eventID != "" {
+			last = m.eventID
+		}
+		if m.Type == "take" {
+			break
+		}
+	}
+	_ = watch.res.Body.Close()
+	require.Eventually(t, func() bool {
+		return v.get("/v1/jobs/"+j.ID).is(http.StatusOK).job().State == "succeeded"
+	}, patience, 5*time.Millisecond)
+
+	watch = v.events(j.ID, "Last-Event-ID", last)
+	m, ok := watch.next()
+	require.True(t, ok)
+	require.Equal(t, "snapshot", m.Type)
+	if m.eventID != "" {
+		last = m.eventID
+	}
+	_ = watch.res.Body.Close()
+
+	all := v.events(j.ID, "Last-Event-ID", last).rest()
+	require.Equal(t, []string{"snapshot", "complete"}, types(all))
+	v.get("/v1/jobs/"+j.ID+"/events", "Last-Event-ID", all[1].eventID).is(http.StatusNoContent)
+}
+
+// TestDrainWaitsForNoTalker: nor is a client waited for that goes on talking after
+// it was told that the socket ends.
+func TestDrainWaitsForNoTalker(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{})
+	s := p.visitor(t).dial(t) // reads nothing, so it answers no close
+	s.send(`{"type":"ping"}`)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		p.api.Drain()
+	}()
+	for deadline := time.After(8 * time.Second); ; {
+		select {
+		case <-drained:
+			return
+		case <-deadline:
+			_ = s.conn.Close()
+			require.Fail(t, "Drain waits for a client that talks")
+		case <-time.After(50 * time.Millisecond):
+			_ = s.conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping"}`)) // fails when the server has had enough
+		}
+	}
+}
+
+// TestNoStreamOpensWhileTheServerDrains: it is refused as a socket is.
+func TestNoStreamOpensWhileTheServerDrains(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{})
+	v := p.visitor(t)
+	j := v.generate(short).is(http.StatusAccepted).job()
+	p.api.Drain()
+	a := v.get("/v1/jobs/"+j.ID+"/events").fails(http.StatusServiceUnavailable, model.CodeUnavailable)
+	require.NotEmpty(t, a.header.Get("Retry-After"))
+	require.NotContains(t, p.log.String(), "a request failed\"", "a restart is no fault")
+}
