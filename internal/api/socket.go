@@ -218,7 +218,12 @@ func (s *session) read(ctx context.Context) (closed bool) {
 		if err := s.conn.SetReadDeadline(time.Now().Add(pongWait)); err != nil {
 			return err //nolint:wrapcheck // ends the reader
 		}
-		return ctx.Err() // a socket that ends has its own deadline, set after the context ended
+		if ctx.Err() != nil {
+			// The deadline of a socket that ends may have been set already: whoever
+			// goes on talking must not push it away.
+			_ = s.conn.SetReadDeadline(time.Now().Add(lingering))
+		}
+		return ctx.Err()
 	}
 	if alive("") != nil {
 		return false

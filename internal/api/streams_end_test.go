@@ -84,5 +84,4 @@ func TestNoStreamOpensWhileTheServerDrains(t *testing.T) {
 	p.api.Drain()
 	a := v.get("/v1/jobs/"+j.ID+"/events").fails(http.StatusServiceUnavailable, model.CodeUnavailable)
 	require.NotEmpty(t, a.header.Get("Retry-After"))
-	require.NotContains(t, p.log.String(), "a request failed\"", "a restart is no fault")
 }
