@@ -80,6 +80,9 @@ type Options struct {
 	Version        string
 	PublicURL      string   // origin of the app; WebSockets from others are refused
 	TrustedProxies []string // whose X-Forwarded-For is believed
+	// MaxStreams is how many sockets and event streams one address may have open at
+	// this process; default 256, negative = no bound.
+	MaxStreams int
 	// BodyTimeout is how long a client may take to send a body; default 20 s.
 	BodyTimeout time.Duration
 	Log         *slog.Logger

@@ -8,6 +8,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"patchlab/internal/api"
 	"patchlab/internal/model"
 )
 
@@ -84,4 +85,34 @@ func TestNoStreamOpensWhileTheServerDrains(t *testing.T) {
 	p.api.Drain()
 	a := v.get("/v1/jobs/"+j.ID+"/events").fails(http.StatusServiceUnavailable, model.CodeUnavailable)
 	require.NotEmpty(t, a.header.Get("Retry-After"))
+}
+
+// TestAnAddressHasSoManyStreams: sockets and event streams cost memory for as long
+// as they are open, so the rate at which they are opened is no bound.
+func TestAnAddressHasSoManyStreams(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{change: func(o *api.Options) { o.MaxStreams = 3 }})
+	v := p.visitor(t)
+	j := v.generate(short).is(http.StatusAccepted).job()
+	first := v.dial(t)
+	p.visitor(t).dial(t) // another cookie gains nothing
+	events := v.events(j.ID)
+	_, ok := events.next()
+	require.True(t, ok)
+
+	_, res, err := v.tryDial(http.Header{})
+	require.ErrorIs(t, err, websocket.ErrBadHandshake)
+	require.Equal(t, http.StatusTooManyRequests, res.StatusCode)
+	v.get("/v1/jobs/"+j.ID+"/events").fails(http.StatusTooManyRequests, model.CodeRateLimited)
+	v.get("/v1/jobs/" + j.ID).is(http.StatusOK)
+
+	first.close()
+	require.Eventually(t, func() bool {
+		conn, _, err := v.tryDial(http.Header{})
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	}, patience, 10*time.Millisecond, "one that ends makes room")
+	_ = events.res.Body.Close()
 }
