@@ -43,6 +43,11 @@ func (a *API) events(c *gin.Context) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
+	leave, err := a.occupy(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()
 	stop := context.AfterFunc(a.draining, cancel)

@@ -59,6 +59,11 @@ func (a *API) socket(c *gin.Context) error {
 	if !a.ownOrigin(c.Request) {
 		return model.Errorf(model.CodeForbidden, "WebSockets are open to pages of %s only", a.origin)
 	}
+	leave, err := a.occupy(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if !a.enter() {
 		return model.Errorf(model.CodeUnavailable, "the server restarts: connect again")
 	}

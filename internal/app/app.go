@@ -347,6 +347,10 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 	a.addr = listener.Addr().String()
 	a.url = reachable(a.opt.Config.PublicURL, a.addr)
 	files, built := web.Files()
+	maxStreams := 0 // the API's own
+	if !bool(a.opt.Config.RateLimits) {
+		maxStreams = -1
+	}
 	edge, err := api.New(ctx, api.Options{
 		Farm:    p.farm,
 		Library: p.library,
@@ -368,6 +372,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		Web:            files,
 		WebBuilt:       built,
 		Version:        a.opt.Version,
+		MaxStreams:     maxStreams,
 		PublicURL:      a.url,
 		TrustedProxies: a.opt.Config.TrustedProxies,
 		Log:            log,
