@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"patchlab/internal/live"
+	"patchlab/internal/model"
 	"patchlab/internal/testenv"
 	"patchlab/queue"
 )
@@ -178,4 +179,25 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// A big job is cancelled in one transaction: whoever reads is not too slow for it.
+func TestABigJobThatEndsAtOnceClosesNobody(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+		ctx := context.Background()
+		db := newJobs()
+		job := db.create(300)
+		pub := live.NewPublisher(rdb, quiet)
+		s := subscribe(t, startHub(t, rdb, db, live.HubConfig{}), job.ID, false)
+		next(t, s)
+		require.NoError(t, pub.JobChanged(ctx, job.ID, db.change(job.ID, func(j *model.Job) {
+			j.State = model.Cancelled
+			for i := range j.Sounds {
+				j.Sounds[i].State = model.Cancelled
+			}
+		})))
+		end := expect(t, s, live.Cancelled)
+		assert.Equal(t, model.Cancelled, end.Job.Sounds[299].State)
+	})
 }
