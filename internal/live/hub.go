@@ -76,6 +76,10 @@ const (
 	// deafAfter is how many questions in a row without an answer, one each Reread,
 	// make a connection count as dead.
 	deafAfter = 3
+	// maxTakes is how many sounds that became final in one step are told one by
+	// one. More, as when a pack is cancelled, come as one snapshot: they would
+	// make a reader that keeps up look slow.
+	maxTakes = 64
 	// maxSounds bounds the progress held for a job before it is read.
 	maxSounds = 1024
 )
@@ -594,11 +598,17 @@ func (w *watch) tellState(old *model.Job) {
 		before[old.Sounds[i].ID] = old.Sounds[i].State
 	}
 	moved := w.job.State != old.State
+	ended := 0
+	for i := range w.job.Sounds {
+		if s := &w.job.Sounds[i]; s.State.Final() && !before[s.ID].Final() {
+			ended++
+		}
+	}
 	for i := range w.job.Sounds {
 		s := &w.job.Sounds[i]
 		was, known := before[s.ID]
 		switch {
-		case s.State.Final() && !was.Final():
+		case s.State.Final() && !was.Final() && ended <= maxTakes:
 			msg := Message{Type: Take, JobID: w.id, Version: w.job.Version, Job: w.job, Sound: s}
 			for sub := range w.subs {
 				sub.pushState(msg)
@@ -608,6 +618,12 @@ func (w *watch) tellState(old *model.Job) {
 		}
 	}
 	if w.job.State.Final() {
+		if ended > maxTakes {
+			msg := w.snapshot()
+			for sub := range w.subs {
+				sub.pushState(msg)
+			}
+		}
 		msg := w.final()
 		for sub := range w.subs {
 			sub.pushState(msg)
