@@ -14,13 +14,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq"  // the driver "postgres"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
@@ -51,8 +49,9 @@ type Config struct {
 // DB is an open database.
 type DB struct {
 	dialect Dialect
-	dsn     string // for writing
+	dsn     string // of SQLite, for writing
 	path    string // of the SQLite file
+	server  server // of PostgreSQL
 	write   *sqlx.DB
 	reader  *Reader
 	jitter  func(time.Duration) time.Duration
@@ -129,46 +128,16 @@ func (d *DB) openSQLite(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-func (d *DB) openPostgres(ctx context.Context, cfg Config) error {
-	u, err := url.Parse(cfg.URL)
-	if err != nil {
-		// The cause holds the URL and so the password.
-		return errors.New("open database: the URL cannot be parsed")
-	}
-	query := u.Query()
-	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return fmt.Errorf("open database: the scheme is %q, not postgres", u.Scheme)
-	}
-	modes := []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
-	if !slices.Contains(modes, query.Get("sslmode")) {
-		return fmt.Errorf("open database: the URL must say sslmode=, one of %s", strings.Join(modes, ", "))
-	}
-	d.dialect = Postgres
-	query.Set("timezone", "UTC")
-	u.RawQuery = query.Encode()
-	d.dsn = u.String()
-	if d.write, err = connect(ctx, "postgres", d.dsn); err != nil {
-		return fmt.Errorf("open database at %s: %w", u.Host, err)
-	}
-	conns := 4 * runtime.GOMAXPROCS(0)
-	setPool(d.write, cfg.MaxConns, conns)
-
-	query.Set("default_transaction_read_only", "on")
-	u.RawQuery = query.Encode()
-	read, err := connect(ctx, "postgres", u.String())
-	if err != nil {
-		return fmt.Errorf("open database at %s for reading: %w", u.Host, err)
-	}
-	setPool(read, cfg.MaxConns, conns)
-	d.reader = &Reader{db: read, q: d.queries(read)}
-	return nil
-}
-
 func connect(ctx context.Context, driver, dsn string) (*sqlx.DB, error) {
 	x, err := sqlx.Open(driver, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("configure: %w", err)
 	}
+	return reached(ctx, x)
+}
+
+// reached returns x where the database answers, and closes it otherwise.
+func reached(ctx context.Context, x *sqlx.DB) (*sqlx.DB, error) {
 	if err := x.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect: %w", err), x.Close())
 	}
@@ -193,10 +162,10 @@ func (d *DB) Reader() *Reader { return d.reader }
 // Ping checks both sides.
 func (d *DB) Ping(ctx context.Context) error {
 	if err := d.write.PingContext(ctx); err != nil {
-		return fmt.Errorf("ping the database: %w", err)
+		return away(fmt.Errorf("ping the database: %w", err))
 	}
 	if err := d.reader.db.PingContext(ctx); err != nil {
-		return fmt.Errorf("ping the database's readers: %w", err)
+		return away(fmt.Errorf("ping the database's readers: %w", err))
 	}
 	return nil
 }

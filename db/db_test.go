@@ -149,7 +149,7 @@ func TestTimesKeepTheirMicroseconds(t *testing.T) {
 
 func TestSQLiteIsDurable(t *testing.T) {
 	t.Parallel()
-	d := dbtest.New(t)
+	d := dbtest.New(t, db.SQLite)
 	ctx := context.Background()
 	require.NoError(t, d.InTx(ctx, func(tx *db.Tx) error {
 		var mode string
@@ -222,19 +222,27 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 
 func TestMigrateFromSeveralProcesses(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "x.db")
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			d, err := db.Open(context.Background(), db.Config{Path: path})
-			if !assert.NoError(t, err) {
-				return
+	for name, cfg := range map[string]db.Config{
+		"sqlite":   {Path: filepath.Join(t.TempDir(), "x.db")},
+		"postgres": {URL: dbtest.EmptyPostgresURL(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					d, err := db.Open(context.Background(), cfg)
+					if !assert.NoError(t, err) {
+						return
+					}
+					assert.NoError(t, d.Migrate(context.Background()))
+					assert.Zero(t, trash(t, d))
+					assert.NoError(t, d.Close())
+				})
 			}
-			assert.NoError(t, d.Migrate(context.Background()))
-			assert.NoError(t, d.Close())
+			wg.Wait()
 		})
 	}
-	wg.Wait()
 }
 
 func TestMigrateMendsACrash(t *testing.T) {

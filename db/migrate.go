@@ -85,9 +85,9 @@ func (d *DB) migrator(ctx context.Context) (*migrate.Migrate, error) {
 		return nil, fmt.Errorf("migrate: open the migrations: %w", err)
 	}
 	// A connection of its own, because closing a migrator closes its database.
-	x, err := sql.Open(string(d.dialect), d.dsn)
+	x, err := d.migrating()
 	if err != nil {
-		return nil, fmt.Errorf("migrate: open: %w", err)
+		return nil, err
 	}
 	if err := x.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate: connect: %w", err), x.Close())
@@ -116,16 +116,36 @@ func (d *DB) lockMigrations(ctx context.Context) (unlock func() error, err error
 	if d.dialect == SQLite {
 		return lockFile(ctx, d.path+".migrate.lock")
 	}
-	conn, err := d.write.Conn(ctx)
+	x, err := d.migrating()
 	if err != nil {
-		return nil, fmt.Errorf("migrate: connect to lock: %w", err)
+		return nil, err
+	}
+	conn, err := x.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("migrate: connect to lock: %w", err), x.Close())
 	}
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrateLock)); err != nil {
-		return nil, errors.Join(fmt.Errorf("migrate: lock: %w", err), conn.Close())
+		return nil, errors.Join(fmt.Errorf("migrate: lock: %w", err), conn.Close(), x.Close())
 	}
 	return func() error {
 		// Not ctx: the lock must go even where ctx has ended.
 		_, err := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(migrateLock))
-		return errors.Join(err, conn.Close())
+		return errors.Join(err, conn.Close(), x.Close())
 	}, nil
+}
+
+// migrating opens the database for migrations, which may take their time: without
+// the bounds of what serves requests.
+func (d *DB) migrating() (*sql.DB, error) {
+	var x *sql.DB
+	var err error
+	if d.dialect == Postgres {
+		x, err = d.server.open(nil, 0)
+	} else {
+		x, err = sql.Open("sqlite", d.dsn)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("migrate: open: %w", err)
+	}
+	return x, nil
 }

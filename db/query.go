@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -80,25 +81,34 @@ type Reader struct {
 	q  queries
 }
 
-// Get implements Queryer.
+// Get implements Queryer. Where the database cannot serve, the error is a
+// *model.Error of CodeUnavailable.
 func (r *Reader) Get(ctx context.Context, dest any, query constant, args ...any) error {
-	return r.q.Get(ctx, dest, query, args...)
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return away(r.q.Get(ctx, dest, query, args...))
 }
 
-// Select implements Queryer.
+// Select implements Queryer, with errors as Get.
 func (r *Reader) Select(ctx context.Context, dest any, query constant, args ...any) error {
-	return r.q.Select(ctx, dest, query, args...)
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return away(r.q.Select(ctx, dest, query, args...))
 }
 
-// View runs fn on one snapshot: what its queries see belongs together.
+// View runs fn on one snapshot: what its queries see belongs together. Its errors
+// are as those of Get.
 func (r *Reader) View(ctx context.Context, fn func(Queryer) error) (err error) {
+	defer func() { err = away(err) }()
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	tx, err := r.db.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
 	if err != nil {
 		return fmt.Errorf("begin to read: %w", err)
 	}
 	defer func() {
 		// Nothing was written, so ending by rollback loses nothing.
-		if end := tx.Rollback(); end != nil && err == nil && !errors.Is(end, sql.ErrTxDone) {
+		if end := tx.Rollback(); end != nil && err == nil && !errors.Is(end, sql.ErrTxDone) && !errors.Is(end, driver.ErrBadConn) {
 			err = fmt.Errorf("end reading: %w", end)
 		}
 	}()

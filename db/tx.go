@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -39,20 +40,29 @@ const (
 	maxTries  = 10
 	firstWait = 5 * time.Millisecond
 	maxWait   = 250 * time.Millisecond
+	// rideOut is how long a transaction whose connection failed is begun again:
+	// the restart of a server goes unnoticed, an outage is told soon.
+	rideOut = 3 * time.Second
 )
 
 // InTx runs fn in one transaction: committed when fn returns nil, rolled back when
 // it returns an error or panics. It is run again where the database asks for that
-// (a serialization failure, a deadlock, a busy SQLite), so fn must not leave traces
-// outside of the transaction that a second run would double, and must not call
-// InTx. The isolation is read committed with row locks on PostgreSQL; SQLite's
-// transactions follow one another.
+// (a serialization failure, a deadlock, a busy SQLite) or where the connection
+// failed before the commit, so fn must not leave traces outside of the transaction
+// that a second run would double, and must not call InTx. The isolation is read
+// committed with row locks on PostgreSQL; SQLite's transactions follow one another.
+//
+// Where the database cannot serve, the error is a *model.Error of CodeUnavailable.
+// If that is because the connection failed during the commit, nobody knows whether
+// the transaction counts.
 func (d *DB) InTx(ctx context.Context, fn func(*Tx) error) error {
 	wait := firstWait
+	began := time.Now()
 	for try := 1; ; try++ {
-		err := d.once(ctx, fn)
-		if err == nil || try == maxTries || !again(err) {
-			return err
+		committing, err := d.once(ctx, fn)
+		retry := again(err) || !committing && disconnected(err) && time.Since(began) < rideOut
+		if err == nil || try == maxTries || !retry {
+			return away(err)
 		}
 		timer := time.NewTimer(wait/2 + d.jitter(wait/2))
 		select {
@@ -65,10 +75,14 @@ func (d *DB) InTx(ctx context.Context, fn func(*Tx) error) error {
 	}
 }
 
-func (d *DB) once(ctx context.Context, fn func(*Tx) error) (err error) {
-	tx, err := d.write.BeginTxx(ctx, nil)
+// once runs fn in one transaction. committing says that a failure came with the
+// commit, not before it.
+func (d *DB) once(ctx context.Context, fn func(*Tx) error) (committing bool, err error) {
+	within, cancel := bounded(ctx)
+	defer cancel()
+	tx, err := d.write.BeginTxx(within, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return false, fmt.Errorf("begin: %w", err)
 	}
 	done := false
 	defer func() {
@@ -77,18 +91,22 @@ func (d *DB) once(ctx context.Context, fn func(*Tx) error) (err error) {
 		}
 	}()
 	if err := fn(&Tx{queries: d.queries(tx)}); err != nil {
-		return err
+		if errors.Is(err, sql.ErrTxDone) {
+			err = errors.Join(err, within.Err()) // it was ended because it took too long
+		}
+		return false, err
 	}
 	done = true
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return true, fmt.Errorf("commit: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
-// rollback undoes a transaction. That of a cancelled context is undone already.
+// rollback undoes a transaction. That of a cancelled context or of a connection
+// that failed is undone already.
 func rollback(tx *sqlx.Tx) error {
-	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) && !errors.Is(err, driver.ErrBadConn) {
 		return fmt.Errorf("roll back: %w", err)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 func TestCheckSaysWhatIsWrongWithARedis(t *testing.T) {
 	t.Parallel()
-	rdb := testenv.StartRedis(t).Client()
+	rdb := testenv.StartRedis(t).Client(t)
 	ctx := context.Background()
 	require.NoError(t, queue.Check(ctx, rdb))
 

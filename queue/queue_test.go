@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 func onBoth(t *testing.T, test func(t *testing.T, rdb redis.UniversalClient)) {
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		test(t, testenv.StartRedis(t).Client())
+		test(t, testenv.StartRedis(t).Client(t))
 	})
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -330,7 +330,7 @@ func TestEmbeddedAgesItsKeys(t *testing.T) {
 func TestCallsAreBoundedWhenRedisIsAway(t *testing.T) {
 	t.Parallel()
 	server := testenv.StartRedis(t)
-	rdb := server.Client()
+	rdb := server.Client(t)
 	c := queue.NewClient(rdb)
 	server.Kill()
 	begin := time.Now()

@@ -20,11 +20,18 @@ need gcc gcc cc clang # the race detector links with it
 need ffmpeg ffmpeg    # a second opinion on the files that we write
 need sox sox          # a third
 need redis-server redis-server
+# Not on the PATH where Debian puts it.
+need postgresql postgres /usr/lib/postgresql/1[5-9]/bin/postgres /usr/pgsql-1[5-9]/bin/postgres
 need chromium "${CHROMIUM:-chromium}" chromium chromium-browser google-chrome google-chrome-stable
 if [ "$(uname -s)" = Linux ] && [ "$(uname -m)" != aarch64 ]; then
   need qemu-user-static qemu-aarch64-static qemu-aarch64 # proves that arm64 renders the same bytes
 fi
-if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
+# MinIO, from the module proxy: there is no package of it.
+tools() { "$(dirname "$0")/tool.sh" minio >/dev/null; }
+if [ ${#missing[@]} -eq 0 ]; then
+  tools
+  exit 0
+fi
 
 fail() {
   echo "the tests need ${missing[*]}: install them with your package manager and try again ($1)" >&2
@@ -40,3 +47,4 @@ if [[ " ${packages[*]} " == *" gcc "* ]]; then packages+=(libc6-dev); fi
 echo "installing ${packages[*]}" >&2
 "${sudo[@]}" apt-get update -qq >&2 || fail "apt-get update failed"
 "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2 || fail "apt-get install failed"
+tools

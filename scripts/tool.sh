@@ -8,15 +8,21 @@ set -euo pipefail
 cd "$(dirname "$0")/../tools"
 
 name=${1:?which tool?}
+if [ -d "$name" ] && [ -f "$name/go.mod" ]; then cd "$name"; fi # a module of its own
 package=$(go list -f '{{.ImportPath}}' tool | grep -E "/$name\$")
 version=$(go list -f '{{.Module.Version}}' "$package")
 cache="${PATCHLAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/patchlab}/bin"
 bin="$cache/$name-$version-$(go env GOVERSION GOOS GOARCH | paste -sd-)"
 if [ ! -x "$bin" ]; then
-  echo "building $name $version, once" >&2
   mkdir -p "$cache"
-  # Under a name of its own first: two builds at once do not meet.
-  CGO_ENABLED=0 go build -trimpath -o "$bin.$$" "$package" >&2
-  mv "$bin.$$" "$bin"
+  # One at a time: the second of two that come together finds it built. Under a
+  # name of its own first, so that nobody runs half a program.
+  exec 9>"$cache/.$name.lock"
+  if command -v flock >/dev/null 2>&1; then flock 9; fi
+  if [ ! -x "$bin" ]; then
+    echo "building $name $version, once (minutes)" >&2
+    CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$bin.$$" "$package" >&2
+    mv "$bin.$$" "$bin"
+  fi
 fi
 echo "$bin"

@@ -30,8 +30,8 @@ var (
 type Info struct {
 	Key     string
 	Size    int64     // bytes
-	ETag    string    // hex SHA-256 of the bytes
-	ModTime time.Time // when it was stored
+	ETag    string    // hex SHA-256 of the bytes; from Put always, else "" where the store would have to read them
+	ModTime time.Time // when it was stored; from Put the zero time where the store did not say
 }
 
 // Store keeps blobs. All methods are safe for concurrent use, also by several

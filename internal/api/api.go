@@ -50,6 +50,15 @@ type Hub interface {
 // Blobs opens stored files. A file that is gone is a model.Error of CodeGone.
 type Blobs interface {
 	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
+	// Stat reports whether Open would succeed.
+	Stat(ctx context.Context, key string) error
+}
+
+// Signer gives a stored file an address of its own, elsewhere, for a time.
+type Signer interface {
+	URL(ctx context.Context, key string, ttl time.Duration, mediaType, disposition string) (string, error)
+	// Public is the origin of these addresses.
+	Public() string
 }
 
 // Limiter bounds how often somebody may ask; *limit.Limiter is one.
@@ -66,6 +75,7 @@ type Options struct {
 	Library  Library
 	Hub      Hub
 	Blobs    Blobs
+	Signer   Signer // nil: downloads are served from here
 	Limits   Limiter
 	Visitors *auth.Visitors
 	// Interpret returns what encodes to the schema Interpretation, or a
@@ -111,6 +121,7 @@ type API struct {
 	log    *slog.Logger
 	doc    *openapi3.T
 	origin string // of PublicURL
+	csp    string
 	engine *gin.Engine
 
 	draining context.Context // ends when streams are to end
@@ -131,7 +142,7 @@ func New(ctx context.Context, opt Options) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the public URL: %w", err)
 	}
-	a := &API{opt: opt, log: opt.Log, doc: doc, origin: public.Scheme + "://" + public.Host, streams: make(map[string]int)}
+	a := &API{opt: opt, log: opt.Log, doc: doc, origin: public.Scheme + "://" + public.Host, csp: policy(opt.Signer), streams: make(map[string]int)}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

@@ -21,9 +21,17 @@ const requestIDKey = "request_id"
 
 func requestID(c *gin.Context) string { return c.GetString(requestIDKey) }
 
-// csp is the content security policy of the browser app: everything from here.
-const csp = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
-	"media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+// policy is the content security policy of the browser app: everything from here,
+// but for sounds that a signer serves.
+func policy(signer Signer) string {
+	sounds := ""
+	if signer != nil {
+		sounds = " " + signer.Public()
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
+		"media-src 'self' blob:" + sounds + "; connect-src 'self'" + sounds + "; manifest-src 'self'; base-uri 'none'; " +
+		"form-action 'self'; frame-ancestors 'none'"
+}
 
 // outermost is around every request: its id, its headers, its panics, its log line.
 func (a *API) outermost(c *gin.Context) {
@@ -41,7 +49,7 @@ func (a *API) outermost(c *gin.Context) {
 	h.Set("X-Request-ID", rid)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Content-Security-Policy", csp)
+	h.Set("Content-Security-Policy", a.csp)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 
 	defer func() {

@@ -13,8 +13,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,13 +23,10 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"patchlab/db"
-	"patchlab/db/dbtest"
 	"patchlab/internal/api"
 	"patchlab/internal/auth"
 	"patchlab/internal/limit"
@@ -39,6 +34,7 @@ import (
 	"patchlab/internal/model"
 	"patchlab/internal/prompt"
 	"patchlab/internal/service"
+	"patchlab/internal/testenv/backing"
 	"patchlab/internal/worker"
 	"patchlab/queue"
 	"patchlab/storage"
@@ -54,7 +50,8 @@ func TestMain(m *testing.M) {
 			return string(b), err
 		})
 	}
-	goleak.VerifyTestMain(m)
+	// The servers that the tests share last as long as the process.
+	goleak.VerifyTestMain(m, backing.Leaks())
 }
 
 // setup says how a plant differs from the usual one.
@@ -69,19 +66,15 @@ type setup struct {
 
 // plant is the whole farm in one process, behind a real HTTP server.
 type plant struct {
-	db       *db.DB
-	redis    redis.UniversalClient
-	embedded *queue.Embedded
-	keeper   *service.Keeper
-	store    *storage.Disk
-	assets   string // folder of the store
-	api      *api.API
-	doc      *openapi3.T
-	url      string
-	later    *atomic.Int64 // how far the services' clock is ahead, in ns
-	log      *logBook
-	server   *http.Server
-	seen     sync.Map // operation id → true, for what was answered well
+	backing.Services
+	keeper *service.Keeper
+	api    *api.API
+	doc    *openapi3.T
+	url    string
+	later  *atomic.Int64 // how far the services' clock is ahead, in ns
+	log    *logBook
+	server *http.Server
+	seen   sync.Map // operation id → true, for what was answered well
 }
 
 // aheadClock is the machine's clock, moved on by a test.
@@ -108,37 +101,25 @@ func (l *logBook) String() string {
 }
 
 // start assembles a plant as package app does, with a test's own knobs.
-func start(t testing.TB, s setup) *plant {
+func start(t testing.TB, on backing.Services, s setup) *plant {
 	t.Helper()
-	p := &plant{later: &atomic.Int64{}, log: &logBook{}, assets: filepath.Join(t.TempDir(), "assets")}
+	p := &plant{Services: on, later: &atomic.Int64{}, log: &logBook{}}
 	log := slog.New(slog.NewJSONHandler(p.log, nil))
-	var err error
-	p.db = dbtest.New(t)
-	p.embedded, err = queue.StartEmbedded()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, p.embedded.Close()) })
-	p.redis = p.embedded.Client()
-	t.Cleanup(func() { _ = p.redis.Close() }) // a test may have closed it
-	require.NoError(t, os.MkdirAll(p.assets, 0o750))
-	p.store, err = storage.NewDisk(p.assets)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, p.store.Close()) })
-
-	tickets, publisher := queue.NewClient(p.redis), live.NewPublisher(p.redis, log)
+	tickets, publisher := queue.NewClient(p.Redis), live.NewPublisher(p.Redis, log)
 	deps := service.Deps{
-		DB: p.db, Tickets: tickets, Publisher: publisher, Clock: aheadClock{p.later}, Log: log, Config: s.service,
+		DB: p.DB, Tickets: tickets, Publisher: publisher, Clock: aheadClock{p.later}, Log: log, Config: s.service,
 	}
 	farm, library := service.NewFarm(deps), service.NewLibrary(deps)
 	p.keeper = service.NewKeeper(deps)
 	background(t, farm.RunReleaser)
 	if s.slots > 0 {
-		w := worker.New(farm, p.store, publisher, worker.Config{Host: "test", Version: "test", Slots: s.slots, MaxSpeed: s.speed, Log: log})
+		w := worker.New(farm, p.Store, publisher, worker.Config{Host: "test", Version: "test", Slots: s.slots, MaxSpeed: s.speed, Log: log})
 		background(t, w.Run)
-		server := queue.NewServer(p.redis, queue.ServerConfig{Concurrency: s.slots, CheckInterval: 5 * time.Millisecond, Grace: -1, Log: log}, w.Handle)
+		server := queue.NewServer(p.Redis, queue.ServerConfig{Concurrency: s.slots, CheckInterval: 5 * time.Millisecond, Grace: -1, Log: log}, w.Handle)
 		require.NoError(t, server.Start())
 		t.Cleanup(func() { assert.NoError(t, server.Stop(context.WithoutCancel(t.Context()))) })
 	}
-	hub := live.NewHub(p.redis, farm, live.HubConfig{Log: log, Reread: 200 * time.Millisecond, ProgressEvery: 20 * time.Millisecond})
+	hub := live.NewHub(p.Redis, farm, live.HubConfig{Log: log, Reread: 200 * time.Millisecond, ProgressEvery: 20 * time.Millisecond})
 	background(t, hub.Run)
 
 	if s.limits == (limit.Config{}) {
@@ -152,12 +133,12 @@ func start(t testing.TB, s setup) *plant {
 	require.NoError(t, err)
 	p.url = "http://" + listener.Addr().String()
 	opt := api.Options{
-		Farm: farm, Library: library, Hub: hub, Blobs: blobs{p.store},
-		Limits: limit.New(p.redis, s.limits), Visitors: auth.NewVisitors(rand.Reader),
+		Farm: farm, Library: library, Hub: hub, Blobs: blobs{p.Store},
+		Limits: limit.New(p.Redis, s.limits), Visitors: auth.NewVisitors(rand.Reader),
 		Checks: map[string]api.Check{
 			"database": farm.Ping,
-			"redis":    func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
-			"storage":  p.store.Check,
+			"redis":    func(ctx context.Context) error { return p.Redis.Ping(ctx).Err() },
+			"storage":  p.Store.Check,
 		},
 		Interpret: func(words string, seed uint32) (any, error) { return prompt.Interpret(words, seed) },
 		Web:       s.web, WebBuilt: true,
@@ -209,6 +190,14 @@ func (b blobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) 
 		return nil, model.Wrap(model.CodeGone, err, "the audio of this sound is no longer there")
 	}
 	return r, err
+}
+
+func (b blobs) Stat(ctx context.Context, key string) error {
+	_, err := b.store.Stat(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return model.Wrap(model.CodeGone, err, "the audio of this sound is no longer there")
+	}
+	return err
 }
 
 // webApp is a small browser app.
@@ -497,7 +486,7 @@ func (v *visitor) rendered() sound {
 func (p *plant) rows(t testing.TB) int {
 	t.Helper()
 	var n int
-	require.NoError(t, p.db.Reader().Get(t.Context(), &n, `
+	require.NoError(t, p.DB.Reader().Get(t.Context(), &n, `
 SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM sounds) + (SELECT count(*) FROM tasks)
      + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM fair_shares)`))
 	return n

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"patchlab/internal/api"
+	"patchlab/internal/testenv/backing"
 )
 
 // callers is what each caller of a route is answered.
@@ -39,76 +40,78 @@ func matrix() map[string]callers {
 
 func TestRouteMatrix(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{slots: 1})
-	owner, stranger := p.visitor(t), p.visitor(t)
-	mine := owner.rendered()
-	unknown := uuid.NewString()
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := start(t, on, setup{slots: 1})
+		owner, stranger := p.visitor(t), p.visitor(t)
+		mine := owner.rendered()
+		unknown := uuid.NewString()
 
-	for _, r := range api.Routes() {
-		want, ok := matrix()[r.Method+" "+r.Path]
-		require.True(t, ok, "%s %s is missing from the matrix", r.Method, r.Path)
-		path := func(id string) string { return strings.Replace(r.Path, ":id", id, 1) }
-		id := mine.ID
-		if strings.HasPrefix(r.Path, "/v1/jobs/") {
-			id = mine.JobID
-		}
-		for who, c := range map[string]struct {
-			v    *visitor
-			want int
-		}{"nobody": {p.nobody(t), want.nobody}, "owner": {owner, want.owner}, "stranger": {stranger, want.stranger}} {
-			t.Run(strings.ReplaceAll(strings.TrimPrefix(r.Path, "/"), "/", " ")+" "+who, func(t *testing.T) {
-				if r.Path == "/v1/ws" {
-					s := c.v.dial(t)
-					require.Equal(t, c.want, s.response.StatusCode)
-					p.seen.Store("openSocket", true)
-					s.close()
-					return
-				}
-				send := func(method, path string, header ...string) answer {
-					if r.Path == "/v1/interpret" {
-						path += "?prompt=kick"
-					}
-					if !r.Guard.Mutating {
-						return c.v.do(method, path, nil, header...)
-					}
-					return c.v.do(method, path, strings.NewReader(short), append(header, "Content-Type", "application/json")...)
-				}
-				if r.Guard.Mutating {
-					if who == "nobody" {
-						send(r.Method, path(id)).is(c.want)
+		for _, r := range api.Routes() {
+			want, ok := matrix()[r.Method+" "+r.Path]
+			require.True(t, ok, "%s %s is missing from the matrix", r.Method, r.Path)
+			path := func(id string) string { return strings.Replace(r.Path, ":id", id, 1) }
+			id := mine.ID
+			if strings.HasPrefix(r.Path, "/v1/jobs/") {
+				id = mine.JobID
+			}
+			for who, c := range map[string]struct {
+				v    *visitor
+				want int
+			}{"nobody": {p.nobody(t), want.nobody}, "owner": {owner, want.owner}, "stranger": {stranger, want.stranger}} {
+				t.Run(strings.ReplaceAll(strings.TrimPrefix(r.Path, "/"), "/", " ")+" "+who, func(t *testing.T) {
+					if r.Path == "/v1/ws" {
+						s := c.v.dial(t)
+						require.Equal(t, c.want, s.response.StatusCode)
+						p.seen.Store("openSocket", true)
+						s.close()
 						return
 					}
-					before := p.rows(t)
-					send(r.Method, path(id)).fails(http.StatusForbidden, "forbidden")
-					send(r.Method, path(id), "X-Requested-With", "XMLHttpRequest").fails(http.StatusForbidden, "forbidden")
-					require.Equal(t, before, p.rows(t))
-					send(r.Method, path(id), "X-Requested-With", "patchlab").is(c.want)
-					return
-				}
-				a := send(r.Method, path(id)).is(c.want)
-				if a.status == http.StatusNotFound {
-					// Somebody else's answer is that of an id which nobody has.
-					b := send(r.Method, path(unknown)).is(http.StatusNotFound)
-					pa, pb := a.problem(), b.problem()
-					pa.RequestID, pb.RequestID = "", ""
-					require.Equal(t, pb, pa)
-				}
-				if head := send(http.MethodHead, path(id)); r.Path == "/v1/jobs/:id/events" {
-					head.is(http.StatusMethodNotAllowed)
-				} else {
-					head.is(c.want)
-				}
-			})
-		}
-	}
-
-	t.Run("every documented operation was answered well", func(t *testing.T) {
-		for path, item := range p.doc.Paths.Map() {
-			for method, op := range item.Operations() {
-				_, ok := p.seen.Load(op.OperationID)
-				require.True(t, ok, "%s %s", method, path)
+					send := func(method, path string, header ...string) answer {
+						if r.Path == "/v1/interpret" {
+							path += "?prompt=kick"
+						}
+						if !r.Guard.Mutating {
+							return c.v.do(method, path, nil, header...)
+						}
+						return c.v.do(method, path, strings.NewReader(short), append(header, "Content-Type", "application/json")...)
+					}
+					if r.Guard.Mutating {
+						if who == "nobody" {
+							send(r.Method, path(id)).is(c.want)
+							return
+						}
+						before := p.rows(t)
+						send(r.Method, path(id)).fails(http.StatusForbidden, "forbidden")
+						send(r.Method, path(id), "X-Requested-With", "XMLHttpRequest").fails(http.StatusForbidden, "forbidden")
+						require.Equal(t, before, p.rows(t))
+						send(r.Method, path(id), "X-Requested-With", "patchlab").is(c.want)
+						return
+					}
+					a := send(r.Method, path(id)).is(c.want)
+					if a.status == http.StatusNotFound {
+						// Somebody else's answer is that of an id which nobody has.
+						b := send(r.Method, path(unknown)).is(http.StatusNotFound)
+						pa, pb := a.problem(), b.problem()
+						pa.RequestID, pb.RequestID = "", ""
+						require.Equal(t, pb, pa)
+					}
+					if head := send(http.MethodHead, path(id)); r.Path == "/v1/jobs/:id/events" {
+						head.is(http.StatusMethodNotAllowed)
+					} else {
+						head.is(c.want)
+					}
+				})
 			}
 		}
+
+		t.Run("every documented operation was answered well", func(t *testing.T) {
+			for path, item := range p.doc.Paths.Map() {
+				for method, op := range item.Operations() {
+					_, ok := p.seen.Load(op.OperationID)
+					require.True(t, ok, "%s %s", method, path)
+				}
+			}
+		})
 	})
 }
 
@@ -116,32 +119,34 @@ func TestRouteMatrix(t *testing.T) {
 // each other.
 func TestEveryRouteIsInTheMatrix(t *testing.T) {
 	t.Parallel()
-	doc, err := api.Document(t.Context())
-	require.NoError(t, err)
-	var documented, routes []string
-	for path, item := range doc.Paths.Map() {
-		for method := range item.Operations() {
-			documented = append(documented, method+" "+strings.ReplaceAll(strings.ReplaceAll(path, "{", ":"), "}", ""))
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		doc, err := api.Document(t.Context())
+		require.NoError(t, err)
+		var documented, routes []string
+		for path, item := range doc.Paths.Map() {
+			for method := range item.Operations() {
+				documented = append(documented, method+" "+strings.ReplaceAll(strings.ReplaceAll(path, "{", ":"), "}", ""))
+			}
 		}
-	}
-	for _, r := range api.Routes() {
-		routes = append(routes, r.Method+" "+r.Path)
-	}
-	slices.Sort(documented)
-	slices.Sort(routes)
-	require.Equal(t, routes, documented, "openapi.yaml and Routes()")
-	require.Equal(t, routes, slices.Sorted(maps.Keys(matrix())), "the matrix and Routes()")
+		for _, r := range api.Routes() {
+			routes = append(routes, r.Method+" "+r.Path)
+		}
+		slices.Sort(documented)
+		slices.Sort(routes)
+		require.Equal(t, routes, documented, "openapi.yaml and Routes()")
+		require.Equal(t, routes, slices.Sorted(maps.Keys(matrix())), "the matrix and Routes()")
 
-	// And the router has them, and nothing more.
-	p := start(t, setup{})
-	registered := p.api.Registered()
-	want := append(slices.Clone(routes), "GET /docs", "HEAD /docs")
-	for _, r := range api.Routes() {
-		if r.Method == http.MethodGet && r.Path != "/v1/ws" && r.Path != "/v1/jobs/:id/events" {
-			want = append(want, "HEAD "+r.Path)
+		// And the router has them, and nothing more.
+		p := start(t, on, setup{})
+		registered := p.api.Registered()
+		want := append(slices.Clone(routes), "GET /docs", "HEAD /docs")
+		for _, r := range api.Routes() {
+			if r.Method == http.MethodGet && r.Path != "/v1/ws" && r.Path != "/v1/jobs/:id/events" {
+				want = append(want, "HEAD "+r.Path)
+			}
 		}
-	}
-	require.ElementsMatch(t, want, registered)
+		require.ElementsMatch(t, want, registered)
+	})
 }
 
 // TestEveryMutatingRouteIsGuarded is invariant 4.
@@ -162,14 +167,16 @@ func TestEveryMutatingRouteIsGuarded(t *testing.T) {
 
 func TestOtherMethodsAreRefused(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{})
-	v := p.visitor(t)
-	for _, r := range api.Routes() {
-		path := strings.Replace(r.Path, ":id", uuid.NewString(), 1)
-		for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
-			a := v.do(method, path, nil, "X-Requested-With", "patchlab").fails(http.StatusMethodNotAllowed, "method_not_allowed")
-			require.Contains(t, a.header.Get("Allow"), r.Method)
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := start(t, on, setup{})
+		v := p.visitor(t)
+		for _, r := range api.Routes() {
+			path := strings.Replace(r.Path, ":id", uuid.NewString(), 1)
+			for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
+				a := v.do(method, path, nil, "X-Requested-With", "patchlab").fails(http.StatusMethodNotAllowed, "method_not_allowed")
+				require.Contains(t, a.header.Get("Allow"), r.Method)
+			}
 		}
-	}
-	v.do(http.MethodPost, "/library", nil).fails(http.StatusMethodNotAllowed, "method_not_allowed")
+		v.do(http.MethodPost, "/library", nil).fails(http.StatusMethodNotAllowed, "method_not_allowed")
+	})
 }

@@ -83,6 +83,9 @@ func (a *API) download(c *gin.Context) error {
 	if err != nil {
 		return fmt.Errorf("find a sound's file: %w", err)
 	}
+	if a.opt.Signer != nil && c.Request.Method == http.MethodGet {
+		return a.redirect(c, &s, given)
+	}
 	blob, err := a.opt.Blobs.Open(c.Request.Context(), s.Asset.Key)
 	if err != nil {
 		return fmt.Errorf("open the file of sound %s: %w", s.ID, err)
@@ -94,7 +97,7 @@ func (a *API) download(c *gin.Context) error {
 	}()
 	a.unhurried(c, downloadTimeout)
 	h := c.Writer.Header()
-	h.Set("ETag", `"`+s.Asset.ETag+`"`)
+	h.Set("ETag", strongETag(s.Asset))
 	h.Set("Content-Type", "audio/wav")
 	h.Set("Content-Disposition", disposition(s.Name, s.Format, given))
 	// The bytes never change, but whose they are must be asked each time.
@@ -116,6 +119,40 @@ func (a *API) download(c *gin.Context) error {
 	h.Set("Content-Range", "bytes */"+strconv.FormatInt(s.Asset.Size, 10))
 	return model.Errorf(model.CodeRange, "the file has no such part; the Content-Range header says how long it is")
 }
+
+// signedFor is how long the address of a redirect is good: long enough to follow it
+// at once, and for a slow start.
+const signedFor = time.Minute
+
+// redirect sends a client that may have a file on to where it is served.
+func (a *API) redirect(c *gin.Context, s *model.Sound, inline bool) error {
+	ctx := c.Request.Context()
+	h := c.Writer.Header()
+	if etag := strongETag(s.Asset); c.GetHeader("If-None-Match") == etag {
+		h.Set("ETag", etag)
+		h.Set("Cache-Control", "private, no-cache")
+		c.Status(http.StatusNotModified)
+		c.Writer.WriteHeaderNow()
+		return nil
+	}
+	// Asked here, because what the other server says of a file that is gone is not
+	// for people.
+	if err := a.opt.Blobs.Stat(ctx, s.Asset.Key); err != nil {
+		return fmt.Errorf("find the file of sound %s: %w", s.ID, err)
+	}
+	at, err := a.opt.Signer.URL(ctx, s.Asset.Key, signedFor, "audio/wav", disposition(s.Name, s.Format, inline))
+	if err != nil {
+		return fmt.Errorf("redirect to the file of sound %s: %w", s.ID, err)
+	}
+	h.Set("Cache-Control", "private, no-store")
+	h.Set("Location", at)
+	c.Status(http.StatusFound)
+	c.Writer.WriteHeaderNow()
+	return nil
+}
+
+// strongETag is the validator of a file, by its bytes.
+func strongETag(a *model.Asset) string { return `"` + a.ETag + `"` }
 
 // refusal keeps back what http.ServeContent answers where it serves nothing, so
 // that a problem document can take its place.

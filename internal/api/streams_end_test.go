@@ -10,6 +10,7 @@ import (
 
 	"patchlab/internal/api"
 	"patchlab/internal/model"
+	"patchlab/internal/testenv/backing"
 )
 
 // TestAStreamThatBreaksBeforeItsEnd: the last take, or the snapshot of a job that
@@ -17,7 +18,7 @@ import (
 // Who lost the connection between the two has not had the end.
 func TestAStreamThatBreaksBeforeItsEnd(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{slots: 1, speed: 4})
+	p := start(t, backing.Laptop(t), setup{slots: 1, speed: 4})
 	v := p.visitor(t)
 	j := v.generate(long(1)).is(http.StatusAccepted).job()
 	var last string // as an EventSource keeps it
@@ -55,7 +56,7 @@ func TestAStreamThatBreaksBeforeItsEnd(t *testing.T) {
 // it was told that the socket ends.
 func TestDrainWaitsForNoTalker(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{})
+	p := start(t, backing.Laptop(t), setup{})
 	s := p.visitor(t).dial(t) // reads nothing, so it answers no close
 	s.send(`{"type":"ping"}`)
 	drained := make(chan struct{})
@@ -79,7 +80,7 @@ func TestDrainWaitsForNoTalker(t *testing.T) {
 // TestNoStreamOpensWhileTheServerDrains: it is refused as a socket is.
 func TestNoStreamOpensWhileTheServerDrains(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{})
+	p := start(t, backing.Laptop(t), setup{})
 	v := p.visitor(t)
 	j := v.generate(short).is(http.StatusAccepted).job()
 	p.api.Drain()
@@ -91,7 +92,7 @@ func TestNoStreamOpensWhileTheServerDrains(t *testing.T) {
 // as they are open, so the rate at which they are opened is no bound.
 func TestAnAddressHasSoManyStreams(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{change: func(o *api.Options) { o.MaxStreams = 3 }})
+	p := start(t, backing.Laptop(t), setup{change: func(o *api.Options) { o.MaxStreams = 3 }})
 	v := p.visitor(t)
 	j := v.generate(short).is(http.StatusAccepted).job()
 	first := v.dial(t)

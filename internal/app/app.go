@@ -198,6 +198,7 @@ type parts struct {
 	tickets   *queue.Client
 	publisher *live.Publisher
 	store     storage.Store
+	signer    api.Signer // nil where downloads are not redirected
 	farm      *service.Farm
 	library   *service.Library
 	keeper    *service.Keeper
@@ -235,7 +236,8 @@ func (a *App) start(ctx context.Context) error {
 	return nil
 }
 
-// open opens what holds the data.
+// open opens what holds the data. Where several of the servers cannot be used it
+// says so of all of them.
 func (a *App) open(ctx context.Context) (*parts, error) {
 	cfg := a.opt.Config
 	p := &parts{}
@@ -246,26 +248,9 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 		}
 		a.onStop("data folder", func(context.Context) error { return dir.release() })
 	}
-	var err error
-	if p.db, err = db.Open(ctx, db.Config{URL: cfg.DatabaseURL.Reveal(), Path: cfg.DatabasePath(), MaxConns: cfg.DBMaxConns}); err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	a.onStop("database", func(context.Context) error { return p.db.Close() })
-	if cfg.AutoMigrate {
-		if err := p.db.Migrate(ctx); err != nil {
-			return nil, fmt.Errorf("bring the database up to date: %w", err)
-		}
-	}
-	if err := a.openRedis(ctx, p); err != nil {
+	if err := errors.Join(a.openDatabase(ctx, p), a.openRedis(ctx, p), a.openStore(ctx, p)); err != nil {
 		return nil, err
 	}
-	disk, err := storage.NewDisk(cfg.AssetDir())
-	if err != nil {
-		return nil, fmt.Errorf("open the asset store: %w", err)
-	}
-	a.onStop("asset store", func(context.Context) error { return disk.Close() })
-	p.store = disk
-
 	p.tickets = queue.NewClient(p.redis)
 	p.publisher = live.NewPublisher(p.redis, a.log.With("part", "live"))
 	deps := service.Deps{
@@ -274,6 +259,58 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 	}
 	p.farm, p.library, p.keeper = service.NewFarm(deps), service.NewLibrary(deps), service.NewKeeper(deps)
 	return p, nil
+}
+
+func (a *App) openDatabase(ctx context.Context, p *parts) error {
+	cfg := a.opt.Config
+	var err error
+	if p.db, err = db.Open(ctx, db.Config{URL: cfg.DatabaseURL.Reveal(), Path: cfg.DatabasePath(), MaxConns: cfg.DBMaxConns}); err != nil {
+		if cfg.DatabaseURL != "" {
+			return fmt.Errorf("check DATABASE_URL: %w", err)
+		}
+		return fmt.Errorf("open the database: %w", err)
+	}
+	a.onStop("database", func(context.Context) error { return p.db.Close() })
+	if cfg.AutoMigrate {
+		if err := p.db.Migrate(ctx); err != nil {
+			return fmt.Errorf("bring the database up to date: %w", err)
+		}
+	}
+	return nil
+}
+
+// openStore opens the store of the assets.
+func (a *App) openStore(ctx context.Context, p *parts) error {
+	cfg := a.opt.Config
+	if cfg.S3Endpoint == "" {
+		disk, err := storage.NewDisk(cfg.AssetDir())
+		if err != nil {
+			return fmt.Errorf("open the asset store: %w", err)
+		}
+		a.onStop("asset store", func(context.Context) error { return disk.Close() })
+		p.store = disk
+		return nil
+	}
+	s3, err := storage.NewS3(storage.S3Config{
+		Endpoint: cfg.S3Endpoint, Bucket: cfg.S3Bucket, Region: cfg.S3Region,
+		AccessKey: cfg.S3AccessKey.Reveal(), SecretKey: cfg.S3SecretKey.Reveal(),
+		PublicEndpoint: cfg.S3PublicEndpoint, Origin: cfg.PublicURL,
+	})
+	if err != nil {
+		return fmt.Errorf("open the asset store: %w", err)
+	}
+	a.onStop("asset store", func(context.Context) error { return s3.Close() })
+	if err := s3.Prepare(ctx); err != nil {
+		return fmt.Errorf("check S3_ENDPOINT and S3_BUCKET: %w", err)
+	}
+	p.store = s3
+	if s3.Public() != "" {
+		p.signer = s3
+		if err := s3.AllowOrigin(ctx); err != nil {
+			a.log.Warn("pages may not be able to read the bucket: allow their origin in the server's own rules for CORS", "err", err)
+		}
+	}
+	return nil
 }
 
 func (a *App) openRedis(ctx context.Context, p *parts) error {
@@ -356,6 +393,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		Library: p.library,
 		Hub:     hub,
 		Blobs:   blobs{p.store},
+		Signer:  p.signer,
 		Limits: limit.New(p.redis, limit.Config{
 			Off:         !bool(a.opt.Config.RateLimits),
 			Generations: a.opt.Config.RateGenerations,
@@ -411,11 +449,21 @@ type blobs struct{ store storage.Store }
 // Open implements api.Blobs.
 func (b blobs) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
 	r, _, err := b.store.Open(ctx, key)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, model.Wrap(model.CodeGone, err, "the audio of this sound is no longer there")
-	}
 	if err != nil {
-		return nil, fmt.Errorf("open a blob: %w", err)
+		return nil, gone(err)
 	}
 	return r, nil
+}
+
+// Stat implements api.Blobs.
+func (b blobs) Stat(ctx context.Context, key string) error {
+	_, err := b.store.Stat(ctx, key)
+	return gone(err)
+}
+
+func gone(err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return model.Wrap(model.CodeGone, err, "the audio of this sound is no longer there")
+	}
+	return err
 }

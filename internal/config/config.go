@@ -37,6 +37,13 @@ type Config struct {
 	DBMaxConns  int    `env:"DB_MAX_CONNS" envDefault:"0" min:"0" max:"1000" want:"a whole number from 0 to 1000" doc:"The most connections of a process to its database. 0: sized to the CPUs."`
 	RedisURL    Secret `env:"REDIS_URL" want:"a redis://, rediss:// or unix:// URL" doc:"The Redis of the farm. Unset: one embedded in the all-in-one process; separate processes need it."`
 
+	S3Endpoint       string `env:"S3_ENDPOINT" want:"an http or https URL without a path" doc:"The server of an S3 bucket that keeps the assets. Unset: they are files in DATA_DIR/assets."`
+	S3Bucket         string `env:"S3_BUCKET" envDefault:"patchlab" want:"a bucket name of 3 to 63 lowercase letters, digits, dots and hyphens" doc:"The bucket. It is made where it is missing."`
+	S3Region         string `env:"S3_REGION" envDefault:"us-east-1" want:"a region name of letters, digits and hyphens" doc:"The region of the bucket."`
+	S3AccessKey      Secret `env:"S3_ACCESS_KEY" want:"an access key; S3_ENDPOINT needs one" doc:"Who we are to the S3 server."`
+	S3SecretKey      Secret `env:"S3_SECRET_KEY" want:"a secret key; S3_ENDPOINT needs one" doc:"How we prove it."`
+	S3PublicEndpoint string `env:"S3_PUBLIC_ENDPOINT" want:"an http or https URL without a path, and S3_ENDPOINT too" doc:"How browsers reach the S3 server. With it, downloads are redirected there, to a signed address of 60 s. Unset: the API passes them on."`
+
 	WorkerConcurrency Slots         `env:"WORKER_CONCURRENCY" envDefault:"auto" want:"auto or a whole number from 1 to 1024" doc:"How many sounds a worker renders at once. auto: the CPUs that the machine or its cgroup grants."`
 	RenderMaxSpeed    float64       `env:"RENDER_MAX_SPEED" envDefault:"0" min:"0" max:"100000" want:"a number from 0 to 100000" doc:"The speed limit of a render as a multiple of real time, to watch one in a demo or a test. 0: none."`
 	DrainGrace        time.Duration `env:"DRAIN_GRACE" envDefault:"30s" min:"0s" max:"1h" want:"a duration from 0s to 1h, such as 30s" doc:"How long a stopping process waits for work in hand before it hands it back."`
@@ -263,8 +270,7 @@ func (l *loader) check(c *Config) {
 		c.PublicURL = "http://" + net.JoinHostPort(host, strconv.FormatUint(n, 10))
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
-	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") ||
-		u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "") {
+	if c.PublicURL != "" && !origin(c.PublicURL) {
 		l.wants("PUBLIC_URL")
 	}
 	if c.DatabaseURL != "" && !urlWith(c.DatabaseURL.Reveal(), "postgres", "postgresql") {
@@ -273,6 +279,7 @@ func (l *loader) check(c *Config) {
 	if c.RedisURL != "" && !urlWith(c.RedisURL.Reveal(), "redis", "rediss", "unix") {
 		l.wants("REDIS_URL")
 	}
+	l.checkS3(c)
 	for i, p := range c.TrustedProxies {
 		p = strings.TrimSpace(p)
 		c.TrustedProxies[i] = p
@@ -282,6 +289,48 @@ func (l *loader) check(c *Config) {
 			l.wants("TRUSTED_PROXIES")
 		}
 	}
+}
+
+// checkS3 holds the settings of the store to one another: half of them would be a
+// store on the disk that somebody thinks is a bucket.
+func (l *loader) checkS3(c *Config) {
+	c.S3Endpoint, c.S3PublicEndpoint = strings.TrimSuffix(c.S3Endpoint, "/"), strings.TrimSuffix(c.S3PublicEndpoint, "/")
+	if c.S3Endpoint != "" && !origin(c.S3Endpoint) {
+		l.wants("S3_ENDPOINT")
+	}
+	if !bucketName(c.S3Bucket) {
+		l.wants("S3_BUCKET")
+	}
+	if strings.Trim(c.S3Region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
+		l.wants("S3_REGION")
+	}
+	if c.S3PublicEndpoint != "" && (!origin(c.S3PublicEndpoint) || c.S3Endpoint == "") {
+		l.wants("S3_PUBLIC_ENDPOINT")
+	}
+	for name, key := range map[string]Secret{"S3_ACCESS_KEY": c.S3AccessKey, "S3_SECRET_KEY": c.S3SecretKey} {
+		switch {
+		case c.S3Endpoint != "" && key == "":
+			l.wants(name)
+		case c.S3Endpoint == "" && key != "":
+			l.fault(name, "is set, but S3_ENDPOINT is not")
+		}
+	}
+}
+
+// origin reports whether s is an http or https URL with nothing but a host.
+func origin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") &&
+		u.Host != "" && u.User == nil && u.Path == "" && u.RawQuery == "" && u.Fragment == ""
+}
+
+// bucketName reports whether S3 takes a name for a bucket.
+func bucketName(s string) bool {
+	const least, most = 3, 63
+	if len(s) < least || len(s) > most {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") == "" && strings.Trim(s, ".-") == s
 }
 
 // urlWith reports whether s is a URL of one of the schemes; a PostgreSQL one

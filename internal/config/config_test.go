@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
 		Addr: ":8080", PublicURL: "http://localhost:8080", DataDir: "./data",
-		AutoMigrate: true, DrainGrace: 30 * time.Second,
+		AutoMigrate: true, S3Bucket: "patchlab", S3Region: "us-east-1", DrainGrace: 30 * time.Second,
 		RateLimits: true, RateGenerations: 50, RateRequests: 100,
 		MaxJobSamples: 1 << 25, MaxQueued: 1000, AnonymousTTL: 24 * time.Hour,
 	}, c)
@@ -55,6 +55,7 @@ func TestEverySetting(t *testing.T) {
 	c, err := config.Load([]string{
 		"ADDR=127.0.0.1:0", "PUBLIC_URL=https://sounds.example/", "DATA_DIR=/var/lib/patchlab",
 		"DATABASE_URL=postgres://u:p@db/x?sslmode=disable", "AUTO_MIGRATE=false", "DB_MAX_CONNS=7",
+		"S3_ENDPOINT=http://minio:9000/", "S3_BUCKET=sounds", "S3_REGION=eu-1", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "S3_PUBLIC_ENDPOINT=https://files.example",
 		"REDIS_URL=redis://:p@redis:6379/1", "WORKER_CONCURRENCY=3", "RENDER_MAX_SPEED=1.5", "DRAIN_GRACE=5s",
 		"RATE_LIMITS=off", "RATE_GENERATIONS=1", "RATE_REQUESTS=2", "MAX_JOB_SAMPLES=3", "MAX_QUEUED=4",
 		"ANONYMOUS_TTL=90m", "TRUSTED_PROXIES=10.0.0.0/8, ::1", "LOG_LEVEL=debug", "UNRELATED=x", "=C:=weird",
@@ -63,6 +64,7 @@ func TestEverySetting(t *testing.T) {
 	require.Equal(t, config.Config{
 		Addr: "127.0.0.1:0", PublicURL: "https://sounds.example", DataDir: "/var/lib/patchlab",
 		DatabaseURL: "postgres://u:p@db/x?sslmode=disable", DBMaxConns: 7,
+		S3Endpoint: "http://minio:9000", S3Bucket: "sounds", S3Region: "eu-1", S3AccessKey: "a", S3SecretKey: "b", S3PublicEndpoint: "https://files.example",
 		RedisURL: "redis://:p@redis:6379/1", WorkerConcurrency: 3, RenderMaxSpeed: 1.5, DrainGrace: 5 * time.Second,
 		RateGenerations: 1, RateRequests: 2, MaxJobSamples: 3, MaxQueued: 4,
 		AnonymousTTL: 90 * time.Minute, TrustedProxies: []string{"10.0.0.0/8", "::1"}, LogLevel: slog.LevelDebug,
@@ -74,6 +76,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load([]string{
 		"ADDR=8080", "PUBLIC_URL=ftp://x", "DATABASE_URL=mysql://root:hunter2@db/x", "AUTO_MIGRATE=maybe", "DB_MAX_CONNS=-1",
+		"S3_ENDPOINT=minio:9000", "S3_BUCKET=No", "S3_REGION=a b", "S3_PUBLIC_ENDPOINT=x",
 		"REDIS_URL=redis://:hunter2@[bad", "WORKER_CONCURRENCY=0", "RENDER_MAX_SPEED=NaN", "DRAIN_GRACE=30",
 		"RATE_LIMITS=no", "RATE_GENERATIONS=many", "RATE_REQUESTS=0", "MAX_JOB_SAMPLES=1e9", "MAX_QUEUED=9999999999999999999",
 		"ANONYMOUS_TTL=1s", "TRUSTED_PROXIES=proxy.local", "LOG_LEVEL=loud",
@@ -99,6 +102,33 @@ func TestPostgresMustSaySSLMode(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load([]string{"DATABASE_URL=postgres://u:p@db/x"}, files{}.read)
 	require.ErrorContains(t, err, "sslmode")
+}
+
+func TestS3IsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		environ []string
+		faults  []string
+	}{
+		"keys without a server":   {[]string{"S3_ACCESS_KEY=hunter2", "S3_SECRET_KEY=hunter2"}, []string{"S3_ACCESS_KEY", "S3_SECRET_KEY"}},
+		"a server without keys":   {[]string{"S3_ENDPOINT=http://x"}, []string{"S3_ACCESS_KEY", "S3_SECRET_KEY"}},
+		"public without a server": {[]string{"S3_PUBLIC_ENDPOINT=http://x"}, []string{"S3_PUBLIC_ENDPOINT"}},
+		"a path":                  {[]string{"S3_ENDPOINT=http://x/y", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b"}, []string{"S3_ENDPOINT"}},
+		"bucket ends in a dot":    {[]string{"S3_BUCKET=abc."}, []string{"S3_BUCKET"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Load(tt.environ, files{}.read)
+			var e *config.Error
+			require.ErrorAs(t, err, &e)
+			var got []string
+			for _, f := range e.Faults {
+				got = append(got, f.Name)
+			}
+			require.ElementsMatch(t, tt.faults, got)
+			require.NotContains(t, err.Error(), "hunter2")
+		})
+	}
 }
 
 func TestSecretFiles(t *testing.T) {

@@ -46,9 +46,10 @@ func Rooms() []Room {
 		{Path: "internal/model", Rooms: []string{"engine/patch"}, Modules: []string{uuidModule}},
 		{Path: "internal/config", Modules: []string{"github.com/caarlos0/env/v11", "github.com/joho/godotenv"}},
 		{Path: "internal/telemetry"},
+		{Path: "internal/stall"},
 		{
-			Path: "storage", Rooms: []string{"internal/model"},
-			Modules: []string{uuidModule},
+			Path: "storage", Rooms: []string{"internal/model", "internal/stall"},
+			Modules: []string{uuidModule, "github.com/minio/minio-go/v7"}, Web: true, // S3 is spoken over HTTP
 		},
 		{Path: "storage/storagetest", Rooms: []string{"storage", "internal/model"}, Modules: []string{uuidModule, "github.com/stretchr/testify"}, Tests: true},
 		{
@@ -56,10 +57,10 @@ func Rooms() []Room {
 			Modules: []string{uuidModule, redisModule, "github.com/hibiken/asynq", "github.com/alicebob/miniredis/v2"},
 		},
 		{
-			Path: "db", Rooms: []string{"internal/model", "engine/patch"},
+			Path: "db", Rooms: []string{"internal/model", "internal/stall", "engine/patch"},
 			Modules: []string{uuidModule, sqlxModule, "github.com/golang-migrate/migrate/v4", "github.com/lib/pq", "modernc.org/sqlite", "golang.org/x/sys"},
 		},
-		{Path: "db/dbtest", Rooms: []string{"db", "internal/model"}, Modules: []string{"github.com/stretchr/testify"}, Tests: true, Tools: true},
+		{Path: "db/dbtest", Rooms: []string{"db", "internal/testenv"}, Modules: []string{"github.com/stretchr/testify"}, Tests: true},
 		{Path: "db/repo", Rooms: []string{"db", "internal/model", "engine/patch"}, Modules: []string{uuidModule}},
 		{Path: "internal/prompt", Rooms: []string{"internal/model", "engine/patch", "engine/dmath"}, Modules: []string{"golang.org/x/text"}},
 		{Path: "internal/format", Rooms: []string{"internal/model", "engine/..."}},
@@ -97,13 +98,10 @@ func Rooms() []Room {
 			Modules: []string{uuidModule, redisModule, "golang.org/x/sync", "golang.org/x/sys"}, Web: true,
 		},
 		{Path: "cmd/...", Rooms: []string{"internal/app", "internal/config", "internal/telemetry", "internal/cli"}},
+		{Path: "internal/testenv", Rooms: []string{"queue"}, Modules: []string{redisModule}, Web: true, Tests: true, Tools: true},
 		{
-			Path: "internal/testenv", Rooms: []string{
-				"engine/...", "storage", "queue", "db", "db/repo", "internal/model", "internal/config", "internal/live", "internal/service",
-				"internal/api", "internal/app",
-			},
-			Modules: []string{uuidModule, redisModule, sqlxModule, "github.com/alicebob/miniredis/v2", "github.com/stretchr/testify", "go.uber.org/goleak"},
-			Web:     true, Tests: true, Tools: true,
+			Path: "internal/testenv/backing", Rooms: []string{"db", "db/dbtest", "queue", "storage", "internal/testenv"},
+			Modules: []string{redisModule, "github.com/stretchr/testify", "go.uber.org/goleak"}, Tests: true,
 		},
 		{Path: "internal/layout", Tests: true, Tools: true},
 	}

@@ -32,7 +32,7 @@ var quiet = slog.New(slog.DiscardHandler)
 func onBoth(t *testing.T, test func(t *testing.T, rdb redis.UniversalClient)) {
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		test(t, testenv.StartRedis(t).Client())
+		test(t, testenv.StartRedis(t).Client(t))
 	})
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -493,7 +493,7 @@ func TestRedisComesAndGoes(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	server := testenv.StartRedis(t)
-	rdb := server.Client()
+	rdb := server.Client(t)
 	db := newJobs()
 	job := db.create(3)
 	pub := live.NewPublisher(rdb, quiet)
@@ -516,7 +516,7 @@ func TestRedisComesAndGoes(t *testing.T) {
 	late := subscribe(t, byRead, job.ID, false)
 	assert.Equal(t, model.Succeeded, next(t, late).Job.Sounds[0].State, "a snapshot needs no Redis")
 
-	server.Start()
+	server.Restart(t)
 	expect(t, a, live.Take) // the hub saw that it was reconnected: nobody published
 	require.Eventually(t, func() bool { return pub.JobChanged(ctx, job.ID, 0) == nil }, 5*time.Second, 50*time.Millisecond)
 	require.NoError(t, pub.JobChanged(ctx, job.ID, db.change(job.ID, setState(1, model.Succeeded))))

@@ -109,7 +109,7 @@ func TestAConnectionThatDiesInSilenceIsReplaced(t *testing.T) {
 	w, rdb := newWire(t, server)
 	db := newJobs()
 	job := db.create(1)
-	pub := live.NewPublisher(server.Client(), quiet)
+	pub := live.NewPublisher(server.Client(t), quiet)
 	s := subscribe(t, startHub(t, rdb, db, live.HubConfig{Reread: 100 * time.Millisecond}), job.ID, false)
 	next(t, s)
 	require.NoError(t, pub.Progress(ctx, progressOf(job, 0, 1, 1)))
@@ -136,7 +136,7 @@ func TestAConnectionThatDiesInSilenceIsReplaced(t *testing.T) {
 func TestAnErrorThatRedisAnswersSilencesNothingElse(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	rdb := testenv.StartRedis(t).Client()
+	rdb := testenv.StartRedis(t).Client(t)
 	db := newJobs()
 	job := db.create(1)
 	pub := live.NewPublisher(rdb, quiet)

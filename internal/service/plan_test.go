@@ -27,7 +27,7 @@ type planStep struct {
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	d := dbtest.New(t)
+	d := dbtest.New(t, db.SQLite)
 	now, id := time.Now().UTC(), uuid.New()
 	const explain = `EXPLAIN QUERY PLAN `
 	tests := map[string]struct {

@@ -1,91 +1,89 @@
-// Package testenv starts private servers for tests: on free ports or sockets, in
-// temporary folders, and stopped with the test. Nothing that runs already is used.
 package testenv
 
 import (
 	"context"
-	"net"
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"patchlab/queue"
 )
 
-// Redis is a private redis-server of one test, on a unix socket in a folder of
-// its own, in memory only.
+// Redis is a private redis-server on a unix socket, in memory only.
 type Redis struct {
-	t   testing.TB
-	dir string
-	cmd *exec.Cmd
+	*server
+	program string
+	options []string
 }
+
+// NewRedis starts a redis-server with further options of its command line.
+func NewRedis(options ...string) (*Redis, error) {
+	program, err := find("redis-server", "apt-get install redis-server")
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer("redis-server", nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &Redis{server: s, program: program, options: options}
+	s.ready = func(ctx context.Context) error { return dials(ctx, "unix", r.Socket()) }
+	return r, r.Start()
+}
+
+// Start starts the server again after Kill. It is empty.
+func (r *Redis) Start() error {
+	_ = os.Remove(r.Socket()) // or the dead one would be taken for the new one
+	args := append([]string{
+		"--port", "0", "--unixsocket", r.Socket(), "--save", "", "--appendonly", "no",
+		"--maxmemory-policy", "noeviction", "--dir", r.dir,
+	}, r.options...)
+	return r.run(nil, r.program, args...)
+}
+
+// Socket returns the path of the server's socket.
+func (r *Redis) Socket() string { return filepath.Join(r.dir, "s") }
+
+// URL returns the address for queue.Open.
+func (r *Redis) URL() string { return "unix://" + r.Socket() }
 
 // StartRedis starts a redis-server that ends with the test. Without the program
 // the test fails, with a line that says what to install.
-func StartRedis(t testing.TB) *Redis {
+func StartRedis(t testing.TB, options ...string) *Redis {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "plr") //nolint:usetesting // t.TempDir is too long: the path of a socket has at most 107 bytes
+	r, err := NewRedis(options...)
 	if err != nil {
-		t.Fatalf("make a folder for redis-server: %v", err)
+		t.Fatalf("%v", err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	r := &Redis{t: t, dir: dir}
-	r.Start()
-	t.Cleanup(r.Kill)
+	t.Cleanup(func() { closeServer(t, r.server) })
 	return r
 }
 
-// URL returns the address for queue.Open.
-func (r *Redis) URL() string { return "unix://" + r.socket() }
-
-func (r *Redis) socket() string { return filepath.Join(r.dir, "s") }
-
 // Client returns a new client that is closed with the test.
-func (r *Redis) Client() redis.UniversalClient {
-	r.t.Helper()
+func (r *Redis) Client(t testing.TB) redis.UniversalClient {
+	t.Helper()
 	c, err := queue.Open(r.URL())
 	if err != nil {
-		r.t.Fatalf("open redis: %v", err)
+		t.Fatalf("open redis: %v", err)
 	}
-	r.t.Cleanup(func() { _ = c.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
-// Start starts the server again, empty, after Kill.
-func (r *Redis) Start() {
-	r.t.Helper()
-	bin, err := exec.LookPath("redis-server")
-	if err != nil {
-		r.t.Fatal("redis-server is not installed: apt-get install redis-server")
-	}
-	r.cmd = exec.CommandContext(context.Background(), bin, "--port", "0", "--unixsocket", r.socket(),
-		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--dir", r.dir)
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatalf("start redis-server: %v", err)
-	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := new(net.Dialer).DialContext(context.Background(), "unix", r.socket())
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatalf("redis-server does not answer: %v", err)
-		}
+// Restart starts the server again, empty, after Kill.
+func (r *Redis) Restart(t testing.TB) {
+	t.Helper()
+	if err := r.Start(); err != nil {
+		t.Fatalf("%v", err)
 	}
 }
 
-// Kill ends the server at once. It may be called twice.
-func (r *Redis) Kill() {
-	if r.cmd == nil {
-		return
+func closeServer(t testing.TB, s *server) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Errorf("close: %v", fmt.Errorf("%s: %w", s.name, err))
 	}
-	_ = r.cmd.Process.Kill()
-	_ = r.cmd.Wait()
-	_ = os.Remove(r.socket()) // or Start would mistake the dead one for the new one
-	r.cmd = nil
 }

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"patchlab/db"
-	"patchlab/db/dbtest"
 	"patchlab/engine"
 	"patchlab/engine/patch"
 	"patchlab/internal/format"
@@ -23,6 +23,7 @@ import (
 	"patchlab/internal/live"
 	"patchlab/internal/model"
 	"patchlab/internal/service"
+	"patchlab/internal/testenv/backing"
 	"patchlab/internal/worker"
 	"patchlab/queue"
 )
@@ -41,13 +42,9 @@ type plant struct {
 	hub     *live.Hub
 }
 
-func newPlant(t *testing.T) *plant {
+func newPlant(t *testing.T, on backing.Services) *plant {
 	t.Helper()
-	redis, err := queue.StartEmbedded()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, redis.Close()) })
-	p := &plant{t: t, db: dbtest.New(t), disk: newDisk(t), rdb: redis.Client()}
-	t.Cleanup(func() { assert.NoError(t, p.rdb.Close()) })
+	p := &plant{t: t, db: on.DB, disk: &disk{Store: on.Store}, rdb: on.Redis}
 	p.pub, p.tickets = live.NewPublisher(p.rdb, quiet), queue.NewClient(p.rdb)
 	deps := service.Deps{DB: p.db, Tickets: p.tickets, Publisher: p.pub, Config: service.Config{
 		ReleaseEvery: 20 * time.Millisecond, SweepAfter: 100 * time.Millisecond, DeadAfter: time.Second,
@@ -142,94 +139,97 @@ func counted(n *atomic.Int32) worker.RenderFunc {
 
 func TestPipelineFromWordsToAFileThatVerifies(t *testing.T) {
 	t.Parallel()
-	ctx := context.Background()
-	p := newPlant(t)
-	p.work(p.farm, time.Second, worker.Config{Slots: 2, MaxSpeed: 2})
-	job := p.generate("ann", "deep wobble bass", 2, 7, 0.5)
-	s, err := p.hub.Subscribe(ctx, job.ID, live.Options{Audio: true})
-	require.NoError(t, err)
-	defer s.Close()
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		ctx := context.Background()
+		p := newPlant(t, on)
+		p.work(p.farm, time.Second, worker.Config{Slots: 2, MaxSpeed: 2})
+		job := p.generate("ann", "deep wobble bass", 2, 7, 0.5)
+		s, err := p.hub.Subscribe(ctx, job.ID, live.Options{Audio: true})
+		require.NoError(t, err)
+		defer s.Close()
 
-	var (
-		begin  = time.Now()
-		last   = map[uuid.UUID]model.Progress{}
-		takes  = map[uuid.UUID]bool{}
-		chunks int
-		end    live.Message
-	)
-	for {
-		nctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-		msg, err := s.Next(nctx)
-		cancel()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		require.NoError(t, err)
-		switch msg.Type {
-		case live.Progress, live.Snapshot:
-			for _, pr := range msg.Progress {
-				before := last[pr.SoundID]
-				assert.GreaterOrEqual(t, pr.Percent, before.Percent)
-				assert.GreaterOrEqual(t, pr.Frames, before.Frames)
-				assert.GreaterOrEqual(t, len(pr.Peaks), len(before.Peaks))
-				last[pr.SoundID] = pr
+		var (
+			begin  = time.Now()
+			last   = map[uuid.UUID]model.Progress{}
+			takes  = map[uuid.UUID]bool{}
+			chunks int
+			end    live.Message
+		)
+		for {
+			nctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+			msg, err := s.Next(nctx)
+			cancel()
+			if errors.Is(err, io.EOF) {
+				break
 			}
-		case live.Take:
-			takes[msg.Sound.ID] = true
-		case live.Audio:
-			chunks++
-		case live.Complete, live.Failed, live.Cancelled:
-			end = msg
+			require.NoError(t, err)
+			switch msg.Type {
+			case live.Progress, live.Snapshot:
+				for _, pr := range msg.Progress {
+					before := last[pr.SoundID]
+					assert.GreaterOrEqual(t, pr.Percent, before.Percent)
+					assert.GreaterOrEqual(t, pr.Frames, before.Frames)
+					assert.GreaterOrEqual(t, len(pr.Peaks), len(before.Peaks))
+					last[pr.SoundID] = pr
+				}
+			case live.Take:
+				takes[msg.Sound.ID] = true
+			case live.Audio:
+				chunks++
+			case live.Complete, live.Failed, live.Cancelled:
+				end = msg
+			}
 		}
-	}
-	assert.GreaterOrEqual(t, time.Since(begin), 200*time.Millisecond, "RENDER_MAX_SPEED slows")
-	require.Equal(t, live.Complete, end.Type)
-	assert.Len(t, takes, 2)
-	assert.Len(t, last, 2)
-	assert.Positive(t, chunks)
-	require.Len(t, end.Job.Sounds, 2)
-	for _, sound := range end.Job.Sounds {
-		require.NotNil(t, sound.Asset)
-		file, info, err := p.disk.Open(ctx, sound.Asset.Key)
-		require.NoError(t, err)
-		assert.Equal(t, sound.Asset.ETag, info.ETag)
-		assert.Len(t, sound.Asset.Peaks, 2*model.PeakBuckets)
-		at, ok := file.(io.ReaderAt)
-		require.True(t, ok)
-		_, err = format.Verify(ctx, at, info.Size)
-		assert.NoError(t, err)
-		require.NoError(t, file.Close())
-	}
-	assert.NotEqual(t, end.Job.Sounds[0].Asset.Digest, end.Job.Sounds[1].Asset.Digest)
+		assert.GreaterOrEqual(t, time.Since(begin), 200*time.Millisecond, "RENDER_MAX_SPEED slows")
+		require.Equal(t, live.Complete, end.Type)
+		assert.Len(t, takes, 2)
+		assert.Len(t, last, 2)
+		assert.Positive(t, chunks)
+		require.Len(t, end.Job.Sounds, 2)
+		for _, sound := range end.Job.Sounds {
+			require.NotNil(t, sound.Asset)
+			file, info, err := p.disk.Open(ctx, sound.Asset.Key)
+			require.NoError(t, err)
+			assert.Equal(t, sound.Asset.ETag, info.ETag)
+			assert.Len(t, sound.Asset.Peaks, 2*model.PeakBuckets)
+			whole, err := io.ReadAll(file)
+			require.NoError(t, errors.Join(err, file.Close()))
+			_, err = format.Verify(ctx, bytes.NewReader(whole), info.Size)
+			assert.NoError(t, err)
+		}
+		assert.NotEqual(t, end.Job.Sounds[0].Asset.Digest, end.Job.Sounds[1].Asset.Digest)
+	})
 }
 
 func TestPipelineRendersARecipeOnce(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	var renders atomic.Int32
-	p.work(p.farm, time.Second, worker.Config{Slots: 2, Render: counted(&renders)})
-	p.work(p.farm, time.Second, worker.Config{Slots: 2, Render: counted(&renders)})
-	ids := make([]uuid.UUID, 0, 6)
-	for _, caller := range []string{"ann", "bob", "cem"} {
-		ids = append(ids, p.generate(caller, "bright bell", 1, 3, 0.2).ID)
-	}
-	assets := map[uuid.UUID]bool{}
-	for _, id := range ids {
-		assets[p.finish(id).Sounds[0].Asset.ID] = true
-	}
-	ids = ids[:0]
-	before := renders.Load()
-	assert.LessOrEqual(t, before, int32(2), "at most once on each worker")
-	for _, caller := range []string{"ann", "dov"} {
-		ids = append(ids, p.generate(caller, "bright bell", 1, 3, 0.2).ID)
-	}
-	for _, id := range ids {
-		assets[p.finish(id).Sounds[0].Asset.ID] = true
-	}
-	assert.Equal(t, before, renders.Load())
-	assert.Len(t, assets, 1)
-	require.Eventually(t, func() bool { return len(p.disk.keys(t)) == 1 }, 5*time.Second, 10*time.Millisecond,
-		"the loser of a race between two workers deletes its file")
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := newPlant(t, on)
+		var renders atomic.Int32
+		p.work(p.farm, time.Second, worker.Config{Slots: 2, Render: counted(&renders)})
+		p.work(p.farm, time.Second, worker.Config{Slots: 2, Render: counted(&renders)})
+		ids := make([]uuid.UUID, 0, 6)
+		for _, caller := range []string{"ann", "bob", "cem"} {
+			ids = append(ids, p.generate(caller, "bright bell", 1, 3, 0.2).ID)
+		}
+		assets := map[uuid.UUID]bool{}
+		for _, id := range ids {
+			assets[p.finish(id).Sounds[0].Asset.ID] = true
+		}
+		ids = ids[:0]
+		before := renders.Load()
+		assert.LessOrEqual(t, before, int32(2), "at most once on each worker")
+		for _, caller := range []string{"ann", "dov"} {
+			ids = append(ids, p.generate(caller, "bright bell", 1, 3, 0.2).ID)
+		}
+		for _, id := range ids {
+			assets[p.finish(id).Sounds[0].Asset.ID] = true
+		}
+		assert.Equal(t, before, renders.Load())
+		assert.Len(t, assets, 1)
+		require.Eventually(t, func() bool { return len(p.disk.keys(t)) == 1 }, 5*time.Second, 10*time.Millisecond,
+			"the loser of a race between two workers deletes its file")
+	})
 }
 
 // mortal is the farm as seen by a process that dies when it commits: nothing of
@@ -276,92 +276,102 @@ func (m *mortal) RetireWorker(ctx context.Context, id uuid.UUID) error {
 
 func TestPipelineKilledBetweenStoreAndCommit(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	p.sweeping()
-	m := &mortal{Farm: p.farm}
-	kill := p.work(m, -1, worker.Config{})
-	job := p.generate("ann", "kick", 1, 1, 0.2)
-	require.Eventually(t, m.dead.Load, 10*time.Second, time.Millisecond)
-	kill()
-	assert.Equal(t, model.Running, p.job(job.ID).Sounds[0].State, "the record still believes in the dead")
-	require.Len(t, p.disk.keys(t), 1)
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := newPlant(t, on)
+		p.sweeping()
+		m := &mortal{Farm: p.farm}
+		kill := p.work(m, -1, worker.Config{})
+		job := p.generate("ann", "kick", 1, 1, 0.2)
+		require.Eventually(t, m.dead.Load, 10*time.Second, time.Millisecond)
+		kill()
+		assert.Equal(t, model.Running, p.job(job.ID).Sounds[0].State, "the record still believes in the dead")
+		require.Len(t, p.disk.keys(t), 1)
 
-	p.work(p.farm, time.Second, worker.Config{})
-	done := p.finish(job.ID)
-	assert.Equal(t, model.Succeeded, done.State)
-	assert.GreaterOrEqual(t, done.Attempts, 2)
-	files := len(p.disk.keys(t))
-	require.GreaterOrEqual(t, files, 2, "one of them is an orphan")
+		p.work(p.farm, time.Second, worker.Config{})
+		done := p.finish(job.ID)
+		assert.Equal(t, model.Succeeded, done.State)
+		assert.GreaterOrEqual(t, done.Attempts, 2)
+		files := len(p.disk.keys(t))
+		require.GreaterOrEqual(t, files, 2, "one of them is an orphan")
 
-	counts, err := p.tidy(janitor.Config{}).RunOnce(context.Background())
-	require.NoError(t, err)
-	assert.Zero(t, counts[janitor.Orphans], "it is young")
-	counts, err = p.tidy(janitor.Config{Now: func() time.Time { return time.Now().Add(25 * time.Hour) }}).RunOnce(context.Background())
-	require.NoError(t, err)
-	assert.Equal(t, files-1, counts[janitor.Orphans])
-	assert.Equal(t, []string{done.Sounds[0].Asset.Key}, p.disk.keys(t))
+		counts, err := p.tidy(janitor.Config{}).RunOnce(context.Background())
+		require.NoError(t, err)
+		assert.Zero(t, counts[janitor.Orphans], "it is young")
+		counts, err = p.tidy(janitor.Config{Now: func() time.Time { return time.Now().Add(25 * time.Hour) }}).RunOnce(context.Background())
+		require.NoError(t, err)
+		assert.Equal(t, files-1, counts[janitor.Orphans])
+		assert.Equal(t, []string{done.Sounds[0].Asset.Key}, p.disk.keys(t))
+	})
 }
 
 func TestPipelinePoisonHarmsNobodyElse(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	p.work(p.farm, time.Second, worker.Config{Slots: 2, Render: func(ctx context.Context, pt patch.Patch, o engine.Options) (engine.Audio, error) {
-		if pt.Output.Duration == 0.25 {
-			panic("poison")
-		}
-		return engine.Render(ctx, pt, o)
-	}})
-	poison := p.generate("ann", "kick", 1, 1, 0.25)
-	good := p.generate("bob", "kick", 3, 1, 0.2)
-	failed := p.finish(poison.ID)
-	assert.Equal(t, model.Failed, failed.State)
-	assert.Equal(t, 1, failed.Attempts, "a panic is final")
-	require.NotNil(t, failed.Sounds[0].Error)
-	assert.Equal(t, "poison", failed.Sounds[0].Error.Code)
-	assert.Equal(t, model.Succeeded, p.finish(good.ID).State)
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := newPlant(t, on)
+		p.work(p.farm, time.Second, worker.Config{Slots: 2, Render: func(ctx context.Context, pt patch.Patch, o engine.Options) (engine.Audio, error) {
+			if pt.Output.Duration == 0.25 {
+				panic("poison")
+			}
+			return engine.Render(ctx, pt, o)
+		}})
+		poison := p.generate("ann", "kick", 1, 1, 0.25)
+		good := p.generate("bob", "kick", 3, 1, 0.2)
+		failed := p.finish(poison.ID)
+		assert.Equal(t, model.Failed, failed.State)
+		assert.Equal(t, 1, failed.Attempts, "a panic is final")
+		require.NotNil(t, failed.Sounds[0].Error)
+		assert.Equal(t, "poison", failed.Sounds[0].Error.Code)
+		assert.Equal(t, model.Succeeded, p.finish(good.ID).State)
+	})
 }
 
 func TestPipelineRetriesAStoreThatFails(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	p.disk.err = errors.New("disk full")
-	p.work(p.farm, time.Second, worker.Config{})
-	job := p.finish(p.generate("ann", "kick", 1, 1, 0.1).ID)
-	assert.Equal(t, model.Failed, job.State)
-	assert.Equal(t, 5, job.Attempts)
-	assert.Equal(t, "storage_unavailable", job.Sounds[0].Error.Code)
-	assert.Equal(t, int32(5), p.disk.puts.Load())
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := newPlant(t, on)
+		p.disk.err = errors.New("disk full")
+		p.work(p.farm, time.Second, worker.Config{})
+		job := p.finish(p.generate("ann", "kick", 1, 1, 0.1).ID)
+		assert.Equal(t, model.Failed, job.State)
+		assert.Equal(t, 5, job.Attempts)
+		assert.Equal(t, "storage_unavailable", job.Sounds[0].Error.Code)
+		assert.Equal(t, int32(5), p.disk.puts.Load())
+	})
 }
 
 func TestPipelineShutdownHandsBack(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	stop := p.work(p.farm, -1, worker.Config{MaxSpeed: 0.5})
-	job := p.generate("ann", "kick", 1, 1, 5)
-	require.Eventually(t, func() bool { return p.job(job.ID).Sounds[0].State == model.Running }, 10*time.Second, 5*time.Millisecond)
-	begin := time.Now()
-	stop()
-	assert.Less(t, time.Since(begin), 3*time.Second)
-	assert.Equal(t, model.Queued, p.job(job.ID).Sounds[0].State)
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := newPlant(t, on)
+		stop := p.work(p.farm, -1, worker.Config{MaxSpeed: 0.5})
+		job := p.generate("ann", "kick", 1, 1, 5)
+		require.Eventually(t, func() bool { return p.job(job.ID).Sounds[0].State == model.Running }, 10*time.Second, 5*time.Millisecond)
+		begin := time.Now()
+		stop()
+		assert.Less(t, time.Since(begin), 3*time.Second)
+		assert.Equal(t, model.Queued, p.job(job.ID).Sounds[0].State)
 
-	p.work(p.farm, time.Second, worker.Config{})
-	done := p.finish(job.ID)
-	assert.Equal(t, model.Succeeded, done.State)
-	assert.Equal(t, 2, done.Attempts)
+		p.work(p.farm, time.Second, worker.Config{})
+		done := p.finish(job.ID)
+		assert.Equal(t, model.Succeeded, done.State)
+		assert.Equal(t, 2, done.Attempts)
+	})
 }
 
 func TestPipelineOutlivesAnEmptiedRedis(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	p.sweeping()
-	p.work(p.farm, time.Second, worker.Config{MaxSpeed: 2})
-	ids := make([]uuid.UUID, 0, 6)
-	for i := range 6 {
-		ids = append(ids, p.generate("ann", "kick", 1, uint32(i), 0.2).ID)
-		require.NoError(t, p.rdb.FlushAll(context.Background()).Err())
-		time.Sleep(20 * time.Millisecond)
-	}
-	for _, id := range ids {
-		assert.Equal(t, model.Succeeded, p.finish(id).State)
-	}
+	backing.Each(t, func(t *testing.T, on backing.Services) {
+		p := newPlant(t, on)
+		p.sweeping()
+		p.work(p.farm, time.Second, worker.Config{MaxSpeed: 2})
+		ids := make([]uuid.UUID, 0, 6)
+		for i := range 6 {
+			ids = append(ids, p.generate("ann", "kick", 1, uint32(i), 0.2).ID)
+			require.NoError(t, p.rdb.FlushAll(context.Background()).Err())
+			time.Sleep(20 * time.Millisecond)
+		}
+		for _, id := range ids {
+			assert.Equal(t, model.Succeeded, p.finish(id).State)
+		}
+	})
 }

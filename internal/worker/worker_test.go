@@ -20,6 +20,7 @@ import (
 	"patchlab/engine/patch"
 	"patchlab/internal/model"
 	"patchlab/internal/service"
+	"patchlab/internal/testenv/backing"
 	"patchlab/internal/worker"
 	"patchlab/queue"
 	"patchlab/storage"
@@ -27,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) {
 	queue.LogTo(slog.New(slog.DiscardHandler))
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, backing.Leaks()) // the servers that tests share
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -213,7 +214,7 @@ func (n *news) Listening(context.Context, uuid.UUID) bool { return !n.deaf }
 
 // disk is a store that can be told to fail.
 type disk struct {
-	*storage.Disk
+	storage.Store
 	puts atomic.Int32
 	err  error
 	hang bool
@@ -224,7 +225,7 @@ func newDisk(t *testing.T) *disk {
 	d, err := storage.NewDisk(t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, d.Close()) })
-	return &disk{Disk: d}
+	return &disk{Store: d}
 }
 
 func (d *disk) Put(ctx context.Context, key string, r io.Reader) (storage.Info, error) {
@@ -237,7 +238,7 @@ func (d *disk) Put(ctx context.Context, key string, r io.Reader) (storage.Info, 
 		_, _ = io.CopyN(io.Discard, r, 10)
 		return storage.Info{}, d.err
 	}
-	return d.Disk.Put(ctx, key, r)
+	return d.Store.Put(ctx, key, r)
 }
 
 func (d *disk) keys(t *testing.T) []string {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,6 +33,10 @@ func Run(t *testing.T, newStore func(t *testing.T) storage.Store) {
 		"PutThenRead":         putThenRead,
 		"Empty":               empty,
 		"Seek":                seek,
+		"Large":               large,
+		"LargeSourceFails":    largeSourceFails,
+		"CancelledLargePut":   cancelledLargePut,
+		"Chunks":              chunks,
 		"NotFound":            notFound,
 		"WrittenOnce":         writtenOnce,
 		"BadKeys":             badKeys,
@@ -91,6 +96,17 @@ func keys(t testing.TB, s storage.Store, after string) []string {
 	return out
 }
 
+// requireSame checks that a store knows of a blob what Put said of it, as far as it
+// has to.
+func requireSame(t testing.TB, put, now storage.Info) {
+	t.Helper()
+	require.Equal(t, put.Key, now.Key)
+	require.Equal(t, put.Size, now.Size)
+	if now.ETag != "" {
+		require.Equal(t, put.ETag, now.ETag)
+	}
+}
+
 // requireNothing checks that neither a blob nor a piece of an upload is left.
 func requireNothing(t testing.TB, s storage.Store) {
 	t.Helper()
@@ -108,15 +124,16 @@ func putThenRead(t *testing.T, s storage.Store) {
 	require.Equal(t, key, info.Key)
 	require.Equal(t, int64(len(data)), info.Size)
 	require.Equal(t, hash(data), info.ETag)
-	require.True(t, info.ModTime.After(before), "stored at %v", info.ModTime)
 
 	stat, err := s.Stat(t.Context(), key)
 	require.NoError(t, err)
-	require.Equal(t, info, stat)
+	requireSame(t, info, stat)
+	require.True(t, stat.ModTime.After(before), "stored at %v", stat.ModTime)
 
 	r, opened, err := s.Open(t.Context(), key)
 	require.NoError(t, err)
-	require.Equal(t, info, opened)
+	requireSame(t, info, opened)
+	require.Equal(t, stat.ModTime, opened.ModTime)
 	got, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
@@ -156,6 +173,79 @@ func seek(t *testing.T, s storage.Store) {
 	}
 }
 
+// largeSize is more than any store sends or holds at once, and no round number.
+const largeSize = 20<<20 + 12345
+
+func large(t *testing.T, s storage.Store) {
+	data := noise(largeSize)
+	key := NewKey(t, "a")
+	info := put(t, s, key, data)
+	require.Equal(t, int64(len(data)), info.Size)
+	require.Equal(t, hash(data), info.ETag)
+	require.Equal(t, []string{key}, keys(t, s, ""))
+	r, opened, err := s.Open(t.Context(), key)
+	require.NoError(t, err)
+	requireSame(t, info, opened)
+	for _, at := range []int64{largeSize - 5, 0, 8 << 20, 8<<20 - 3} {
+		_, err := r.Seek(at, io.SeekStart)
+		require.NoError(t, err)
+		got := make([]byte, 5)
+		_, err = io.ReadFull(r, got)
+		require.NoError(t, err)
+		require.Equal(t, data[at:at+5], got)
+	}
+	_, err = r.Seek(0, io.SeekStart)
+	require.NoError(t, err)
+	got, err := io.ReadAll(r)
+	require.NoError(t, errors.Join(err, r.Close()))
+	require.True(t, bytes.Equal(data, got))
+	_, err = s.Put(t.Context(), key, bytes.NewReader(data))
+	require.ErrorIs(t, err, storage.ErrExists)
+	require.NoError(t, s.Delete(t.Context(), key))
+	requireNothing(t, s)
+}
+
+func largeSourceFails(t *testing.T, s storage.Store) {
+	broken := errors.New("the encoder broke")
+	_, err := s.Put(t.Context(), NewKey(t, "a"), io.MultiReader(bytes.NewReader(noise(largeSize)), failing{broken}))
+	require.ErrorIs(t, err, broken)
+	requireNothing(t, s)
+}
+
+func cancelledLargePut(t *testing.T, s storage.Store) {
+	data := noise(largeSize)
+	for _, at := range []int{9 << 20, largeSize} {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := io.MultiReader(bytes.NewReader(data[:at]), call{cancel}, bytes.NewReader(data[at:]))
+		_, err := s.Put(ctx, NewKey(t, "a"), r)
+		cancel()
+		require.ErrorIs(t, err, context.Canceled, "cancelled after %d bytes", at)
+		requireNothing(t, s)
+	}
+}
+
+// chunks holds sizes around what stores send at once, from a source that yields a
+// little at a time.
+func chunks(t *testing.T, s storage.Store) {
+	for _, size := range []int{1, 1 << 20, 8<<20 - 1, 8 << 20, 8<<20 + 1, 16 << 20} {
+		data := noise(size)
+		key := NewKey(t, "a")
+		info, err := s.Put(t.Context(), key, iotest.OneByteReader(bytes.NewReader(data[:1])))
+		require.NoError(t, err)
+		require.Equal(t, int64(1), info.Size)
+		key = NewKey(t, "a")
+		info, err = s.Put(t.Context(), key, iotest.HalfReader(bytes.NewReader(data)))
+		require.NoError(t, err)
+		require.Equal(t, int64(size), info.Size)
+		require.Equal(t, hash(data), info.ETag)
+		r, _, err := s.Open(t.Context(), key)
+		require.NoError(t, err)
+		got, err := io.ReadAll(r)
+		require.NoError(t, errors.Join(err, r.Close()))
+		require.True(t, bytes.Equal(data, got))
+	}
+}
+
 func notFound(t *testing.T, s storage.Store) {
 	put(t, s, NewKey(t, "a"), []byte("x"))
 	for _, key := range []string{NewKey(t, "a"), NewKey(t, "b")} {
@@ -173,7 +263,7 @@ func writtenOnce(t *testing.T, s storage.Store) {
 	require.ErrorIs(t, err, storage.ErrExists)
 	now, err := s.Stat(t.Context(), key)
 	require.NoError(t, err)
-	require.Equal(t, first, now)
+	requireSame(t, first, now)
 }
 
 func badKeys(t *testing.T, s storage.Store) {
@@ -262,9 +352,11 @@ func siblings(t *testing.T, s storage.Store) {
 	put(t, s, a, []byte("a"))
 	put(t, s, b, []byte("b"))
 	require.NoError(t, s.Delete(t.Context(), a))
-	info, err := s.Stat(t.Context(), b)
+	r, _, err := s.Open(t.Context(), b)
 	require.NoError(t, err)
-	require.Equal(t, hash([]byte("b")), info.ETag)
+	got, err := io.ReadAll(r)
+	require.NoError(t, errors.Join(err, r.Close()))
+	require.Equal(t, "b", string(got))
 	require.Equal(t, []string{b}, keys(t, s, ""))
 }
 

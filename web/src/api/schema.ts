@@ -165,7 +165,7 @@ export interface paths {
         };
         /**
          * The file
-         * @description Honours Range, If-Range and If-None-Match; the ETag is strong.
+         * @description Honours Range, If-Range and If-None-Match; the ETag is strong. Where the farm serves its files from a store of its own, GET answers 302 with an address that is good for a minute and for this file alone.
          */
         get: operations["downloadSound"];
         put?: never;
@@ -831,6 +831,14 @@ export interface operations {
                     "audio/wav": string;
                     "multipart/byteranges": string;
                 };
+            };
+            /** @description The file is served elsewhere. */
+            302: {
+                headers: {
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description You have it already. */
             304: {

@@ -1,0 +1,103 @@
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"testing"
+)
+
+// MinIO is a private MinIO server on a port of the loopback.
+type MinIO struct {
+	*server
+	program string
+	port    int
+}
+
+// The keys of a private MinIO.
+const (
+	MinIOAccessKey = "patchlab"
+	MinIOSecretKey = "patchlab-minio"
+)
+
+// NewMinIO starts a server. Its program is built from the module proxy, once, by
+// scripts/tool.sh, which takes minutes.
+func NewMinIO() (*MinIO, error) {
+	program, err := tool("minio")
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer("minio", nil)
+	if err != nil {
+		return nil, err
+	}
+	m := &MinIO{server: s, program: program}
+	s.ready = func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.Endpoint()+"/minio/health/ready", nil)
+		if err != nil {
+			return fmt.Errorf("ask: %w", err)
+		}
+		req.Close = true // no idle connection stays behind
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			return fmt.Errorf("ask: %w", err)
+		}
+		if err := res.Body.Close(); err != nil {
+			return fmt.Errorf("ask: %w", err)
+		}
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("it says %s", res.Status)
+		}
+		return nil
+	}
+	// Somebody may take the port between the look and the start.
+	const tries = 3
+	for range tries {
+		if m.port, err = freePort(); err != nil {
+			return nil, err
+		}
+		if err = m.Start(); err == nil {
+			return m, nil
+		}
+	}
+	return nil, err
+}
+
+// Start starts the server again after Kill, at the same port and with its data.
+func (m *MinIO) Start() error {
+	return m.run([]string{
+		"MINIO_ROOT_USER=" + MinIOAccessKey, "MINIO_ROOT_PASSWORD=" + MinIOSecretKey,
+		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
+	}, m.program, "server", "--quiet", "--address", m.Addr(), filepath.Join(m.dir, "data"))
+}
+
+// Addr returns the server's host and port.
+func (m *MinIO) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(m.port)) }
+
+// Endpoint returns the server's URL.
+func (m *MinIO) Endpoint() string { return "http://" + m.Addr() }
+
+// StartMinIO starts a server that ends with the test.
+func StartMinIO(t testing.TB) *MinIO {
+	t.Helper()
+	m, err := NewMinIO()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { closeServer(t, m.server) })
+	return m
+}
+
+// SharedMinIO returns the one server of this process for tests that do not
+// disturb one another: each uses a bucket of its own, and nobody kills it.
+func SharedMinIO(t testing.TB) *MinIO {
+	t.Helper()
+	m, err := shared.minio()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return m
+}
