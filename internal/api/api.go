@@ -99,6 +99,9 @@ type Options struct {
 	Version        string
 	PublicURL      string   // origin of the app; WebSockets from others are refused
 	TrustedProxies []string // whose X-Forwarded-For is believed
+	// MaxStreams is how many sockets and event streams one address may have open at
+	// this process; default 256, negative = no bound.
+	MaxStreams int
 	// BodyTimeout is how long a client may take to send a body; default 20 s.
 	BodyTimeout time.Duration
 	Log         *slog.Logger
@@ -135,6 +138,7 @@ type API struct {
 
 	mu      sync.Mutex // keeps sockets from opening while Drain waits for them
 	sockets sync.WaitGroup
+	streams map[string]int // open sockets and event streams, by address
 }
 
 // New returns the API.
@@ -147,12 +151,15 @@ func New(ctx context.Context, opt Options) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the public URL: %w", err)
 	}
-	a := &API{opt: opt, log: opt.Log, doc: doc, origin: public.Scheme + "://" + public.Host, csp: policy(opt.Signer)}
+	a := &API{opt: opt, log: opt.Log, doc: doc, origin: public.Scheme + "://" + public.Host, csp: policy(opt.Signer), streams: make(map[string]int)}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
 	if a.opt.BodyTimeout <= 0 {
 		a.opt.BodyTimeout = 20 * time.Second
+	}
+	if a.opt.MaxStreams == 0 {
+		a.opt.MaxStreams = 256
 	}
 	a.draining, a.drain = context.WithCancel(context.Background())
 	if err := a.build(); err != nil {
@@ -183,6 +190,31 @@ func (a *API) enter() bool {
 	}
 	a.sockets.Add(1)
 	return true
+}
+
+// occupy counts a socket or event stream of the caller's address until leave is
+// called, and refuses one too many: each costs memory for as long as it is open.
+func (a *API) occupy(c *gin.Context) (leave func(), err error) {
+	addr, err := netip.ParseAddr(c.ClientIP())
+	if err != nil {
+		return nil, model.Wrap(model.CodeBadRequest, err, "the address of the client cannot be read")
+	}
+	from := limit.Network(addr)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.opt.MaxStreams > 0 && a.streams[from] >= a.opt.MaxStreams {
+		e := model.Errorf(model.CodeRateLimited, "an address may have %d live connections open: close one, or ask for the state of the job", a.opt.MaxStreams)
+		e.RetryAfter = time.Minute
+		return nil, e
+	}
+	a.streams[from]++
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.streams[from]--; a.streams[from] == 0 {
+			delete(a.streams, from)
+		}
+	}, nil
 }
 
 // Guard says what a request must pass before its handler runs.

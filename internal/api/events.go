@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"patchlab/internal/live"
+	"patchlab/internal/model"
 )
 
 const (
@@ -42,15 +43,25 @@ func (a *API) events(c *gin.Context) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
+	leave, err := a.occupy(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()
 	stop := context.AfterFunc(a.draining, cancel)
 	defer stop()
 	sub, err := a.opt.Hub.Subscribe(ctx, job.ID, live.Options{})
+	if err == nil {
+		defer sub.Close()
+	}
+	if a.draining.Err() != nil {
+		return model.Errorf(model.CodeUnavailable, "the server restarts: connect again")
+	}
 	if err != nil {
 		return fmt.Errorf("watch job %s: %w", job.ID, err)
 	}
-	defer sub.Close()
 
 	defer a.opt.Metrics.Watching("sse")()
 	c.Set(lastingKey, true)
@@ -92,13 +103,16 @@ func (a *API) stream(ctx context.Context, c *gin.Context, sub *live.Subscription
 
 // writeEvents appends a message as Server-Sent Events. Only those that carry a
 // state have an id: a client that comes back names the last state that it saw.
+// What comes before the final event in the same version has none: else a client
+// that lost the stream between the two would be told that it has had the end.
 func writeEvents(out *bytes.Buffer, m live.Message) error {
+	early := m.Job != nil && m.Job.State.Final() && (m.Type == live.Snapshot || m.Type == live.Take)
 	for _, e := range eventsOf(m) {
 		data, err := json.Marshal(e.body)
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", e.name, err)
 		}
-		if e.name != "progress" && e.name != "waveform" {
+		if e.name != "progress" && e.name != "waveform" && !early {
 			fmt.Fprintf(out, "id: %d\n", m.Version)
 		}
 		fmt.Fprintf(out, "event: %s\ndata: %s\n\n", e.name, data)

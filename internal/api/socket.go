@@ -59,6 +59,11 @@ func (a *API) socket(c *gin.Context) error {
 	if !a.ownOrigin(c.Request) {
 		return model.Errorf(model.CodeForbidden, "WebSockets are open to pages of %s only", a.origin)
 	}
+	leave, err := a.occupy(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if !a.enter() {
 		return model.Errorf(model.CodeUnavailable, "the server restarts: connect again")
 	}
@@ -220,7 +225,12 @@ func (s *session) read(ctx context.Context) (closed bool) {
 		if err := s.conn.SetReadDeadline(time.Now().Add(pongWait)); err != nil {
 			return err //nolint:wrapcheck // ends the reader
 		}
-		return ctx.Err() // a socket that ends has its own deadline, set after the context ended
+		if ctx.Err() != nil {
+			// The deadline of a socket that ends may have been set already: whoever
+			// goes on talking must not push it away.
+			_ = s.conn.SetReadDeadline(time.Now().Add(lingering))
+		}
+		return ctx.Err()
 	}
 	if alive("") != nil {
 		return false

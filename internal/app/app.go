@@ -392,6 +392,10 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		return err
 	}
 	files, built := web.Files()
+	maxStreams := 0 // the API's own
+	if !bool(a.opt.Config.RateLimits) {
+		maxStreams = -1
+	}
 	edge, err := api.New(ctx, api.Options{
 		Farm:    p.farm,
 		Library: p.library,
@@ -411,6 +415,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		Web:            files,
 		WebBuilt:       built,
 		Version:        a.opt.Version,
+		MaxStreams:     maxStreams,
 		PublicURL:      a.url,
 		TrustedProxies: a.opt.Config.TrustedProxies,
 		Log:            log,

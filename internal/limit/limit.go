@@ -78,7 +78,7 @@ func (l *Limiter) Allow(ctx context.Context, bucket Bucket, owner string, addr n
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	from := "addr:" + network(addr)
+	from := "addr:" + Network(addr)
 	switch bucket {
 	case Generations:
 		d := l.count(ctx, bucket, from, redis_rate.PerHour(perAddress*l.cfg.Generations))
@@ -116,8 +116,8 @@ func (l *Limiter) absent(ctx context.Context, err error) {
 	}
 }
 
-// network returns what counts as one address: an IPv6 customer has a /64.
-func network(addr netip.Addr) string {
+// Network returns what counts as one address: an IPv6 customer has a /64.
+func Network(addr netip.Addr) string {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		if p, err := addr.Prefix(64); err == nil {

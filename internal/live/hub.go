@@ -73,6 +73,13 @@ const (
 	// goneAfter is how many re-reads in a row must miss a job before it counts
 	// as removed: a replica of the database may lag.
 	goneAfter = 3
+	// deafAfter is how many questions in a row without an answer, one each Reread,
+	// make a connection count as dead.
+	deafAfter = 3
+	// maxTakes is how many sounds that became final in one step are told one by
+	// one. More, as when a pack is cancelled, come as one snapshot: they would
+	// make a reader that keeps up look slow.
+	maxTakes = 64
 	// maxSounds bounds the progress held for a job before it is read.
 	maxSounds = 1024
 )
@@ -136,26 +143,78 @@ func NewHub(rdb redis.UniversalClient, jobs Jobs, cfg HubConfig) *Hub {
 // Run serves until ctx ends, and then ends all subscriptions with ErrClosed. It
 // runs once.
 func (h *Hub) Run(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	ps := h.rdb.Subscribe(ctx)
-
 	var loops sync.WaitGroup
+	loops.Go(func() {
+		for ctx.Err() == nil {
+			h.serve(ctx)
+		}
+	})
+	loops.Go(func() { h.rereadLoop(ctx) })
+
+	<-ctx.Done()
+	h.close()
+	loops.Wait()
+	h.work.Wait()
+}
+
+// serve listens to Redis until ctx ends, or until a connection that should live
+// says nothing any more. The library replaces one that breaks, but not one whose
+// other end vanished without a word: it sends pings and does not wait for answers,
+// and the kernel gives up only after a quarter of an hour.
+func (h *Hub) serve(run context.Context) {
+	ctx, cancel := context.WithCancel(run)
+	ps := h.rdb.Subscribe(ctx, h.asked()...)
 	events := ps.ChannelWithSubscriptions(
 		redis.WithChannelSize(1024),
 		redis.WithChannelHealthCheckInterval(h.cfg.Reread),
 		redis.WithChannelPingTimeout(h.cfg.Reread),
 		redis.WithChannelReconnectTimeout(h.cfg.Reread),
 	)
-	loops.Go(func() { h.listen(ctx, events) })
+	heard := make(chan struct{}, 1)
+	var loops sync.WaitGroup
+	loops.Go(func() { h.listen(run, events, heard) }) // reads of jobs outlive this connection
 	loops.Go(func() { h.subscribeLoop(ctx, ps) })
-	loops.Go(func() { h.rereadLoop(ctx) })
-
-	<-ctx.Done()
-	h.close()
+	h.untilDeaf(ctx, ps, heard)
 	cancel()
 	_ = ps.Close() // ends listen
 	loops.Wait()
-	h.work.Wait()
+}
+
+// untilDeaf asks Redis for a sign of life now and then; it returns when some in a
+// row stay out, or ctx ends.
+func (h *Hub) untilDeaf(ctx context.Context, ps *redis.PubSub, heard <-chan struct{}) {
+	t := time.NewTicker(h.cfg.Reread)
+	defer t.Stop()
+	for silent := 0; silent < deafAfter; {
+		// Redis confirms this as well where there is no such subscription.
+		if ps.Unsubscribe(ctx, probeChannel) == nil {
+			silent++
+		} else {
+			silent = 0 // the library is about to connect again
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-heard:
+			silent = 0
+		default:
+		}
+	}
+	h.cfg.Log.WarnContext(ctx, "Redis has fallen silent: connecting again")
+}
+
+// asked returns the channels that Redis was asked for.
+func (h *Hub) asked() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	names := make([]string, 0, len(h.channels))
+	for name := range h.channels {
+		names = append(names, name)
+	}
+	return names
 }
 
 // close ends all subscriptions and refuses new ones.
@@ -350,8 +409,9 @@ func (h *Hub) wanted() (add, drop []string) {
 
 // listen handles what Redis sends. It never waits for anyone: the embedded Redis
 // would hold all publishers up.
-func (h *Hub) listen(ctx context.Context, events <-chan any) {
+func (h *Hub) listen(ctx context.Context, events <-chan any, heard chan<- struct{}) {
 	for event := range events {
+		nudge(heard)
 		switch e := event.(type) {
 		case *redis.Subscription:
 			if e.Kind == "subscribe" {
@@ -538,11 +598,17 @@ func (w *watch) tellState(old *model.Job) {
 		before[old.Sounds[i].ID] = old.Sounds[i].State
 	}
 	moved := w.job.State != old.State
+	ended := 0
+	for i := range w.job.Sounds {
+		if s := &w.job.Sounds[i]; s.State.Final() && !before[s.ID].Final() {
+			ended++
+		}
+	}
 	for i := range w.job.Sounds {
 		s := &w.job.Sounds[i]
 		was, known := before[s.ID]
 		switch {
-		case s.State.Final() && !was.Final():
+		case s.State.Final() && !was.Final() && ended <= maxTakes:
 			msg := Message{Type: Take, JobID: w.id, Version: w.job.Version, Job: w.job, Sound: s}
 			for sub := range w.subs {
 				sub.pushState(msg)
@@ -552,6 +618,12 @@ func (w *watch) tellState(old *model.Job) {
 		}
 	}
 	if w.job.State.Final() {
+		if ended > maxTakes {
+			msg := w.snapshot()
+			for sub := range w.subs {
+				sub.pushState(msg)
+			}
+		}
 		msg := w.final()
 		for sub := range w.subs {
 			sub.pushState(msg)

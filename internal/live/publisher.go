@@ -172,7 +172,10 @@ func (p *Publisher) call(ctx context.Context, what string, f func(context.Contex
 	}
 	p.mu.Lock()
 	now := p.now()
-	p.restUntil = now.Add(restAfterError)
+	var answered redis.Error
+	if !errors.As(err, &answered) { // what Redis refuses, it refuses at once: that is no reason to drop other news
+		p.restUntil = now.Add(restAfterError)
+	}
 	say := !now.Before(p.logAfter)
 	if say {
 		p.logAfter = now.Add(logEvery)

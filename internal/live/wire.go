@@ -18,6 +18,7 @@ const (
 	jobPrefix      = "live:job:"      // channel: versions and progress of a job
 	audioPrefix    = "live:audio:"    // channel: preview PCM of a job
 	progressPrefix = "live:progress:" // hash: sound → the newest progress
+	probeChannel   = "live:probe"     // nobody subscribes to it: a question whether Redis is there
 )
 
 // A publication on a job's channel begins with one of these.
