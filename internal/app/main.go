@@ -49,6 +49,19 @@ func Main(ctx context.Context, roles Roles, stderr io.Writer) int {
 	return 0
 }
 
+// Command is the main of a separate process: NAME runs it with the given roles, NAME
+// health probes the one on this machine. It returns the exit code.
+func Command(ctx context.Context, name string, roles Roles, args []string, stderr io.Writer) int {
+	switch {
+	case len(args) == 0:
+		return Main(ctx, roles, stderr)
+	case len(args) == 1 && args[0] == "health":
+		return HealthMain(ctx, stderr)
+	}
+	_, _ = fmt.Fprintf(stderr, "usage: %s [health]; it is configured by environment variables, see docs/operations.md\n", name)
+	return 2
+}
+
 func terminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0

@@ -3,7 +3,6 @@ package app_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,9 +21,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// binary is patchlab, built once for all tests: they are about processes, which
-// are killed and started again.
-var binary string
+// bin holds the programs, built once for all tests: they are about processes,
+// which are killed and started again.
+var bin string
+
+// program returns the path of one of them.
+func program(name string) string { return filepath.Join(bin, name) }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -35,19 +37,20 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "patchlab")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "patchlab/cmd/patchlab")
+	bin = dir
+	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "patchlab/cmd/...")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build patchlab: %v\n%s", err, out)
+		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
 		return 1
 	}
 	return m.Run()
 }
 
-// process is a running `patchlab serve`.
+// process is a running program.
 type process struct {
-	t    *testing.T
+	t    testing.TB
+	name string
 	cmd  *exec.Cmd
 	url  string
 	done chan struct{}
@@ -57,30 +60,53 @@ type process struct {
 	log bytes.Buffer
 }
 
-// serve starts patchlab on data and waits until it listens.
+// serve starts `patchlab serve` on data and waits until it listens.
 func serve(t *testing.T, data string, env ...string) *process {
 	t.Helper()
-	p := start(t, data, env...)
-	deadline := time.After(30 * time.Second)
+	return start(t, data, env...).await()
+}
+
+// start starts `patchlab serve` on data.
+func start(t *testing.T, data string, env ...string) *process {
+	t.Helper()
+	return launch(t, "patchlab", []string{"serve"}, append([]string{"DATA_DIR=" + data}, env...)...)
+}
+
+// await waits until the process listens.
+func (p *process) await() *process {
+	p.t.Helper()
+	deadline := time.After(60 * time.Second)
 	for {
 		if p.url = p.listening(); p.url != "" {
 			return p
 		}
 		select {
 		case <-p.done:
-			t.Fatalf("patchlab ended: %v\n%s", p.err, p.logged())
+			p.t.Fatalf("%s ended: %v\n%s", p.name, p.err, p.logged())
 		case <-deadline:
-			t.Fatalf("patchlab does not listen\n%s", p.logged())
+			p.t.Fatalf("%s does not listen\n%s", p.name, p.logged())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-func start(t *testing.T, data string, env ...string) *process {
+// ended waits until the process has ended by itself, and returns its exit code.
+func (p *process) ended() int {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(60 * time.Second):
+		p.t.Fatalf("%s runs all the same\n%s", p.name, p.logged())
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// launch starts a program that ends with the test.
+func launch(t testing.TB, name string, args []string, env ...string) *process {
 	t.Helper()
-	p := &process{t: t, done: make(chan struct{}), cmd: exec.Command(binary, "serve")}
+	p := &process{t: t, name: name, done: make(chan struct{}), cmd: exec.Command(program(name), args...)}
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append([]string{"ADDR=127.0.0.1:0", "DATA_DIR=" + data, "RATE_LIMITS=off", "PATH=" + os.Getenv("PATH")}, env...)
+	p.cmd.Env = append([]string{"ADDR=127.0.0.1:0", "RATE_LIMITS=off", "PATH=" + os.Getenv("PATH")}, env...)
 	stderr, err := p.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
@@ -132,7 +158,7 @@ func (p *process) terminate() int {
 	select {
 	case <-p.done:
 	case <-time.After(30 * time.Second):
-		p.t.Fatalf("patchlab does not stop\n%s", p.logged())
+		p.t.Fatalf("%s does not stop\n%s", p.name, p.logged())
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -233,7 +259,7 @@ func (v *visitor) download(p *process, url string) string {
 // patchlab runs an offline command and returns its exit code and what it said.
 func patchlab(t *testing.T, args ...string) (int, string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd := exec.CommandContext(t.Context(), program("patchlab"), args...)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
@@ -335,12 +361,7 @@ func TestOneFolderOneProcess(t *testing.T) {
 	data := t.TempDir()
 	serve(t, data)
 	second := start(t, data)
-	select {
-	case <-second.done:
-	case <-time.After(20 * time.Second):
-		t.Fatal("a second process runs on the same folder")
-	}
-	require.Equal(t, 1, second.cmd.ProcessState.ExitCode())
+	require.Equal(t, 1, second.ended())
 	require.Contains(t, second.logged(), "in use by another patchlab")
 }
 
@@ -400,38 +421,10 @@ func TestWrongStartsSayWhy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, t.TempDir(), tc.env...)
-			select {
-			case <-p.done:
-			case <-time.After(20 * time.Second):
-				t.Fatal("it runs all the same")
-			}
-			require.Equal(t, 1, p.cmd.ProcessState.ExitCode())
+			require.Equal(t, 1, p.ended())
 			for _, want := range tc.want {
 				require.Contains(t, p.logged(), want)
 			}
-		})
-	}
-}
-
-func TestSeparateProcessesNeedWhatTheyShare(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"api", "worker", "janitor"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-			defer cancel()
-			program := filepath.Join(t.TempDir(), name)
-			build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "patchlab/cmd/"+name)
-			build.Env = append(os.Environ(), "CGO_ENABLED=0")
-			out, err := build.CombinedOutput()
-			require.NoError(t, err, "%s", out)
-			cmd := exec.CommandContext(ctx, program)
-			cmd.Env, cmd.Dir = []string{}, t.TempDir()
-			out, err = cmd.CombinedOutput()
-			require.Error(t, err)
-			require.Equal(t, 1, cmd.ProcessState.ExitCode())
-			require.Contains(t, string(out), "DATABASE_URL")
-			require.Contains(t, string(out), "REDIS_URL")
 		})
 	}
 }
