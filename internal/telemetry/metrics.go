@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -163,10 +164,11 @@ type queueCollector struct {
 	read              func(ctx context.Context) ([]Lane, error)
 	up, depth, oldest *prometheus.Desc
 
-	mu    sync.Mutex
-	at    time.Time // of the last answer
-	lanes []Lane
-	err   error
+	mu     sync.Mutex
+	asking chan struct{} // closed when the answer is there; nil while nobody asks
+	at     time.Time     // of the last answer
+	lanes  []Lane
+	err    error
 }
 
 // Describe implements prometheus.Collector.
@@ -178,24 +180,51 @@ func (c *queueCollector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *queueCollector) Collect(out chan<- prometheus.Metric) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.at) >= queueEvery {
-		ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
-		c.lanes, c.err = c.read(ctx)
-		cancel()
-		c.at = time.Now()
-	}
-	if c.err != nil {
+	lanes, err := c.state()
+	if err != nil {
 		out <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 0)
 		return
 	}
 	out <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 1)
-	for _, l := range c.lanes {
+	for _, l := range lanes {
 		for state, n := range map[string]int{"waiting": l.Waiting, "released": l.Released, "running": l.Running} {
 			out <- prometheus.MustNewConstMetric(c.depth, prometheus.GaugeValue, float64(n), l.Name, state)
 		}
 		out <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, l.Oldest.Seconds(), l.Name)
+	}
+}
+
+// state returns the last answer where it is fresh, and waits for a new one
+// otherwise, but not for a database that hangs, whatever its driver makes of the
+// end of a context. There is one question at a time.
+func (c *queueCollector) state() ([]Lane, error) {
+	c.mu.Lock()
+	if !c.at.IsZero() && time.Since(c.at) < queueEvery {
+		defer c.mu.Unlock()
+		return c.lanes, c.err
+	}
+	answered := c.asking
+	if answered == nil {
+		answered = make(chan struct{})
+		c.asking = answered
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
+			defer cancel()
+			lanes, err := c.read(ctx)
+			c.mu.Lock()
+			c.lanes, c.err, c.at, c.asking = lanes, err, time.Now(), nil
+			c.mu.Unlock()
+			close(answered)
+		}()
+	}
+	c.mu.Unlock()
+	select {
+	case <-answered:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.lanes, c.err
+	case <-time.After(queueTimeout):
+		return nil, errors.New("no answer in time")
 	}
 }
 

@@ -130,6 +130,24 @@ func TestTheQueueIsReadNowAndThen(t *testing.T) {
 	require.Contains(t, text, "patchlab_attempts_total")
 }
 
+func TestAScrapeDoesNotWaitForADatabaseThatHangs(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	hang := make(chan struct{})
+	defer close(hang)
+	m := full(func(context.Context) ([]telemetry.Lane, error) {
+		asked.Add(1)
+		<-hang
+		return nil, nil
+	})
+	began := time.Now()
+	for range 2 {
+		require.Contains(t, scrape(t, m), "patchlab_queue_up 0")
+	}
+	require.Less(t, time.Since(began), 8*time.Second)
+	require.EqualValues(t, 1, asked.Load())
+}
+
 // The table in docs/operations.md is made from what is gathered: `make docs`.
 func TestDocumentsAreUpToDate(t *testing.T) {
 	t.Parallel()
