@@ -121,16 +121,26 @@ func (s *server) end(sig syscall.Signal) {
 	if s.cmd == nil {
 		return
 	}
-	_ = s.cmd.Process.Signal(sig) // it may be gone already
+	s.signal(sig)
 	const patience = 10 * time.Second
 	select {
 	case <-s.done:
 	case <-time.After(patience):
-		_ = s.cmd.Process.Kill()
+		s.signal(syscall.SIGKILL)
 		<-s.done
 	}
 	s.guard.dismiss()
 	s.cmd, s.guard = nil, nil
+}
+
+// signal sends a signal to the program, SIGKILL to its children as well: they could
+// else live on for a moment and be in the way of the next start. It may be gone
+// already.
+func (s *server) signal(sig syscall.Signal) {
+	if sig == syscall.SIGKILL {
+		_ = syscall.Kill(-s.cmd.Process.Pid, sig) // the group that it leads
+	}
+	_ = s.cmd.Process.Signal(sig)
 }
 
 // Kill ends the server at once, as a crash would. Its data stays for Start.
@@ -173,7 +183,7 @@ func newGuard(pid int, quit syscall.Signal, dir string) (*guard, error) {
 	const script = `if read -r _; then exit; fi
 kill -"$2" "$1" 2>/dev/null
 n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 30 ]; do sleep 0.1; n=$((n+1)); done
-kill -9 "$1" 2>/dev/null
+kill -9 -- -"$1" 2>/dev/null
 rm -rf "$3"`
 	g := &guard{cmd: exec.CommandContext(context.Background(), "sh", "-c", script, "guard",
 		strconv.Itoa(pid), strconv.Itoa(int(quit)), dir)}
