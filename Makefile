@@ -3,6 +3,7 @@
 # Variables:
 #   ADDR       where `make run` and `make dev` listen         (:8080)
 #   DATA_DIR   where they keep their data                     (./data)
+#   APIS, WORKERS, JANITORS   how many of each `make up` starts  (1)
 #   CHROMIUM   the browser of the end-to-end tests            (found)
 #   GOTEST     flags of `go test`, such as -run=TestX         (none)
 #   BENCH      which benchmarks `make bench` runs             (.)
@@ -14,6 +15,9 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-builtin-rules
 
 BENCH ?= .
+APIS ?= 1
+WORKERS ?= 1
+JANITORS ?= 1
 # For one package: on two cores the race detector makes the slowest take minutes.
 TIMEOUT := 15m
 # What builds, vets and lints shares one build cache: the binaries need no C, and
@@ -34,6 +38,10 @@ help: ## list the targets
 run: web/dist/index.html ## build everything and serve it at http://localhost:8080
 	$(BUILD) go build $(LDFLAGS) -o bin/patchlab ./cmd/patchlab
 	exec bin/patchlab serve
+
+.PHONY: up
+up: deps build ## the farm as separate processes, on private PostgreSQL, Redis and MinIO, until Ctrl-C
+	exec go run ./internal/testenv/up -bin=bin -addr='$(or $(ADDR),:8080)' -apis=$(APIS) -workers=$(WORKERS) -janitors=$(JANITORS)
 
 .PHONY: dev
 dev: web/node_modules/.stamp ## the same, reloading web (http://localhost:5173) and server on save
@@ -93,7 +101,7 @@ bench: ## run the benchmarks
 ## Keep
 
 .PHONY: deps
-deps: ## find or install what the tests need (redis, chromium, ffmpeg, qemu)
+deps: ## find or install what the tests need (postgresql, redis, minio, chromium, ffmpeg, qemu)
 	scripts/deps.sh
 
 .PHONY: docs

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,14 +10,17 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -111,6 +115,53 @@ func TestTheFarmInSeparateProcesses(t *testing.T) {
 		require.NotContains(t, p.logged(), `"level":"WARN"`, p.name)
 		require.NotContains(t, p.logged(), `"level":"ERROR"`, p.name)
 		require.NotContains(t, p.logged(), testenv.MinIOSecretKey, p.name)
+	}
+}
+
+// What `make up` runs: everything starts, works, and is gone after Ctrl-C.
+func TestUp(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(program("up"), "-bin="+bin, "-addr=127.0.0.1:0", "-apis=2", "-workers=2")
+	root, err := filepath.Abs("../..") // where scripts/tool.sh is
+	require.NoError(t, err)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "DATA_DIR="+t.TempDir())
+	var said, logs bytes.Buffer
+	cmd.Stderr = &logs
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may have ended
+	var urls []string
+	var pids []int
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		var name, address string
+		var pid int
+		if n, _ := fmt.Sscanf(lines.Text(), " %s %s (pid %d)", &name, &address, &pid); n == 3 {
+			urls, pids = append(urls, address), append(pids, pid)
+		}
+		if strings.Contains(lines.Text(), "Ctrl-C") {
+			break
+		}
+	}
+	require.Len(t, pids, 5, "%s\n%s", &said, &logs)
+	for _, name := range []string{"DATABASE_URL", "REDIS_URL", "S3_ENDPOINT"} {
+		require.Contains(t, said.String(), name)
+	}
+	v := newVisitor(t)
+	code, j := v.generate(&process{t: t, url: urls[0]}, `{"prompt":"kick","seed":1}`, "Prefer", "wait=20")
+	require.Equal(t, http.StatusCreated, code)
+	v.download(&process{t: t, url: urls[1]}, *j.Sounds[0].DownloadURL)
+
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Wait(), "%s", &logs)
+	for _, pid := range pids {
+		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "process %d is still there", pid)
+	}
+	for name := range strings.FieldsSeq(said.String()) {
+		if dir, ok := strings.CutPrefix(name, "unix://"); ok {
+			require.NoDirExists(t, filepath.Dir(dir))
+		}
 	}
 }
 

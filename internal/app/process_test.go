@@ -38,7 +38,7 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	bin = dir
-	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "patchlab/cmd/...")
+	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "patchlab/cmd/...", "patchlab/internal/testenv/up")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)

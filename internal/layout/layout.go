@@ -100,6 +100,7 @@ func Rooms() []Room {
 		},
 		{Path: "cmd/...", Rooms: []string{"internal/app", "internal/config", "internal/telemetry", "internal/cli"}},
 		{Path: "internal/testenv", Rooms: []string{"queue"}, Modules: []string{redisModule, "github.com/minio/minio-go/v7"}, Web: true, Tests: true, Tools: true},
+		{Path: "internal/testenv/up", Rooms: []string{"internal/testenv"}, Tests: true, Tools: true},
 		{
 			Path: "internal/testenv/backing", Rooms: []string{"db", "db/dbtest", "queue", "storage", "internal/testenv"},
 			Modules: []string{redisModule, "github.com/stretchr/testify", "go.uber.org/goleak"}, Tests: true,

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -62,7 +63,7 @@ func NewMinIO() (*MinIO, error) {
 			return m, nil
 		}
 	}
-	return nil, err
+	return nil, errors.Join(err, m.Close())
 }
 
 // Start starts the server again after Kill, at the same port and with its data.

@@ -62,7 +62,10 @@ func NewPostgres() (*Postgres, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a cluster of PostgreSQL: %w\n%s", err, out), s.Close())
 	}
-	return p, p.Start()
+	if err := p.Start(); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
 }
 
 func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,7 +32,10 @@ func NewRedis(options ...string) (*Redis, error) {
 	}
 	r := &Redis{server: s, program: program, options: options}
 	s.ready = func(ctx context.Context) error { return dials(ctx, "unix", r.Socket()) }
-	return r, r.Start()
+	if err := r.Start(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
 }
 
 // Start starts the server again after Kill. It is empty.
