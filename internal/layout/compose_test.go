@@ -1,46 +1,38 @@
 package layout_test
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"patchlab/internal/config"
 )
 
-// compose is the part of docker-compose.yml whose names refer to one another.
-type compose struct {
-	Services map[string]struct {
-		Image string
-		Build *struct {
-			Context string
-			Target  string
-		}
-		Command     []string
-		Environment map[string]string
-		Volumes     []string
-		DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
-		Healthcheck *struct{ Test []string }
-	}
-	Volumes map[string]any
+// project loads docker-compose.yml as `docker compose config` does: it checks the
+// schema, fills in variables and follows references.
+func project(t *testing.T, environ ...string) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")}, cli.WithEnv(environ))
+	require.NoError(t, err)
+	p, err := options.LoadProject(t.Context())
+	require.NoError(t, err)
+	return p
 }
 
-// TestCompose reads docker-compose.yml and the Dockerfile as Docker would and
-// checks that what they name is there: no Docker engine runs in CI.
+// TestCompose holds docker-compose.yml and the Dockerfile to one another and to the
+// programs: no Docker engine runs in CI.
 func TestCompose(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))
-	require.NoError(t, err)
-	var c compose
-	require.NoError(t, yaml.Unmarshal(text, &c))
-	require.ElementsMatch(t, []string{"postgres", "redis", "minio", "api", "worker", "janitor"}, slices.Collect(maps.Keys(c.Services)))
+	p := project(t)
+	require.ElementsMatch(t, []string{"postgres", "redis", "minio", "api", "worker", "janitor"}, p.ServiceNames())
 
 	dockerfile, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
 	require.NoError(t, err)
@@ -52,16 +44,12 @@ func TestCompose(t *testing.T) {
 	for _, v := range config.Variables() {
 		known = append(known, v.Name)
 	}
-	for name, s := range c.Services {
+	for name, s := range p.Services {
 		for other, how := range s.DependsOn {
-			require.Contains(t, c.Services, other, "%s depends on it", name)
-			require.Equal(t, "service_healthy", how.Condition, name)
-			require.NotNil(t, c.Services[other].Healthcheck, "%s waits until %s is healthy", name, other)
+			require.Equal(t, types.ServiceConditionHealthy, how.Condition, name)
+			require.NotNil(t, p.Services[other].HealthCheck, "%s waits until %s is healthy", name, other)
 		}
-		for _, v := range s.Volumes {
-			volume, _, _ := strings.Cut(v, ":")
-			require.Contains(t, c.Volumes, volume, name)
-		}
+		require.NotNil(t, s.HealthCheck, name)
 		if s.Build == nil {
 			require.Regexp(t, `^[\w./-]+:[\w.-]+$`, s.Image, "%s: a pinned image", name)
 			require.NotContains(t, s.Image, ":latest", name)
@@ -69,25 +57,51 @@ func TestCompose(t *testing.T) {
 		}
 		require.Contains(t, targets, s.Build.Target, name)
 		require.DirExists(t, filepath.Join(root, "cmd", name))
-		if s.Healthcheck != nil {
-			require.Equal(t, "/usr/local/bin/"+name, s.Healthcheck.Test[1])
-		}
+		require.Equal(t, types.HealthCheckTest{"CMD", "/usr/local/bin/" + name, "health"}, s.HealthCheck.Test)
+		require.NotNil(t, s.StopGracePeriod, name)
+		require.True(t, s.ReadOnly, name)
+		require.Empty(t, s.Volumes, "%s keeps nothing: its data is in the servers", name)
 		environ := make([]string, 0, len(s.Environment))
 		for key, value := range s.Environment {
 			require.Contains(t, known, key, "%s sets a variable that nothing reads", name)
-			environ = append(environ, key+"="+expand(value))
+			environ = append(environ, key+"="+*value)
 		}
 		cfg, err := config.Load(environ, func(string) ([]byte, error) { return nil, os.ErrNotExist })
 		require.NoError(t, err, name)
-		require.NotEmpty(t, cfg.DatabaseURL, name)
-		require.NotEmpty(t, cfg.RedisURL, name)
+		require.Greater(t, time.Duration(*s.StopGracePeriod), cfg.DrainGrace, name)
+		// Each address names a service of this file, at the port that it listens on.
+		require.Contains(t, cfg.DatabaseURL.Reveal(), "@postgres:5432/"+*p.Services["postgres"].Environment["POSTGRES_DB"]+"?", name)
+		require.Contains(t, cfg.DatabaseURL.Reveal(), ":"+*p.Services["postgres"].Environment["POSTGRES_PASSWORD"]+"@", name)
+		require.Equal(t, "redis://redis:6379/0", cfg.RedisURL.Reveal(), name)
+		require.Equal(t, "http://minio:9000", cfg.S3Endpoint, name)
+		require.Equal(t, *p.Services["minio"].Environment["MINIO_ROOT_USER"], cfg.S3AccessKey.Reveal(), name)
+		require.Equal(t, *p.Services["minio"].Environment["MINIO_ROOT_PASSWORD"], cfg.S3SecretKey.Reveal(), name)
+		require.Equal(t, name == "api", cfg.AutoMigrate, "%s: one of them migrates", name)
 	}
-	require.Contains(t, c.Services["redis"].Command, "noeviction")
+	require.Contains(t, p.Services["redis"].Command, "noeviction")
+	require.Len(t, p.Services["api"].Ports, 1)
+	for _, name := range []string{"postgres", "redis", "minio", "worker", "janitor"} {
+		require.Empty(t, p.Services[name].Ports, "%s is not for the public", name)
+	}
+	for _, name := range []string{"postgres", "redis", "minio"} {
+		require.Contains(t, p.Services["api"].DependsOn, name, "the first to start waits for what it needs")
+	}
 }
 
-// expand replaces ${NAME:-default} by the default.
-func expand(value string) string {
-	return regexp.MustCompile(`\$\{\w+:-([^}]*)\}`).ReplaceAllString(value, "$1")
+// What an operator sets reaches both ends.
+func TestComposeTakesPasswords(t *testing.T) {
+	t.Parallel()
+	p := project(t, "POSTGRES_PASSWORD=one", "MINIO_ROOT_PASSWORD=two-two-two", "PORT=9999", "WORKER_CONCURRENCY=3")
+	for _, name := range []string{"api", "worker", "janitor"} {
+		environ := p.Services[name].Environment
+		require.Contains(t, *environ["DATABASE_URL"], "patchlab:one@postgres")
+		require.Equal(t, "two-two-two", *environ["S3_SECRET_KEY"])
+	}
+	require.Equal(t, "one", *p.Services["postgres"].Environment["POSTGRES_PASSWORD"])
+	require.Equal(t, "two-two-two", *p.Services["minio"].Environment["MINIO_ROOT_PASSWORD"])
+	require.Equal(t, "9999", p.Services["api"].Ports[0].Published)
+	require.Equal(t, "http://localhost:9999", *p.Services["api"].Environment["PUBLIC_URL"])
+	require.Equal(t, "3", *p.Services["worker"].Environment["WORKER_CONCURRENCY"])
 }
 
 // TestDockerfile checks that each stage copies from a stage that exists, and
@@ -108,9 +122,14 @@ func TestDockerfile(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"patchlab", "api", "worker", "janitor"} {
+	names := []string{"patchlab", "api", "worker", "janitor"}
+	for _, name := range names {
 		require.True(t, stages[name], name)
-		require.DirExists(t, filepath.Join(root, "cmd", name))
+	}
+	entries, err := os.ReadDir(filepath.Join(root, "cmd"))
+	require.NoError(t, err)
+	for _, e := range entries {
+		require.True(t, slices.Contains(names, e.Name()), "cmd/%s has no image", e.Name())
 	}
 	require.Contains(t, string(text), ":nonroot AS base")
 }
