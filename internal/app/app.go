@@ -268,7 +268,7 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 		"storage":  p.store.Check,
 	}, a.log.With("part", "health"))
 	p.metrics = telemetry.NewMetrics(a.opt.Version)
-	p.metrics.WatchDatabase(p.db.Stats)
+	p.metrics.WatchDatabase(p.pools)
 	p.metrics.WatchQueue(p.lanes)
 	return p, nil
 }

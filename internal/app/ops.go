@@ -55,3 +55,12 @@ func (p *parts) lanes(ctx context.Context) ([]telemetry.Lane, error) {
 	}
 	return lanes, nil
 }
+
+// pools reads the state of the connections to the database for the metrics.
+func (p *parts) pools() map[string]telemetry.Pool {
+	pools := map[string]telemetry.Pool{}
+	for name, s := range p.db.Stats() {
+		pools[name] = telemetry.Pool{InUse: s.InUse, Idle: s.Idle, Max: s.MaxOpenConnections, Waits: s.WaitCount, Waited: s.WaitDuration}
+	}
+	return pools
+}

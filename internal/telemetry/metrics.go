@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"net/http"
 	"strconv"
@@ -228,8 +227,15 @@ func (c *queueCollector) state() ([]Lane, error) {
 	}
 }
 
+// Pool is the state of a pool of connections.
+type Pool struct {
+	InUse, Idle, Max int
+	Waits            int64         // how often somebody had to wait for a connection
+	Waited           time.Duration // in all
+}
+
 // WatchDatabase adds the state of the pools of connections, by name.
-func (m *Metrics) WatchDatabase(stats func() map[string]sql.DBStats) {
+func (m *Metrics) WatchDatabase(stats func() map[string]Pool) {
 	describe := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
 	}
@@ -243,7 +249,7 @@ func (m *Metrics) WatchDatabase(stats func() map[string]sql.DBStats) {
 }
 
 type poolCollector struct {
-	stats                       func() map[string]sql.DBStats
+	stats                       func() map[string]Pool
 	conns, limit, waits, waited *prometheus.Desc
 }
 
@@ -259,8 +265,8 @@ func (c *poolCollector) Collect(out chan<- prometheus.Metric) {
 	for pool, s := range c.stats() {
 		out <- prometheus.MustNewConstMetric(c.conns, prometheus.GaugeValue, float64(s.InUse), pool, "in_use")
 		out <- prometheus.MustNewConstMetric(c.conns, prometheus.GaugeValue, float64(s.Idle), pool, "idle")
-		out <- prometheus.MustNewConstMetric(c.limit, prometheus.GaugeValue, float64(s.MaxOpenConnections), pool)
-		out <- prometheus.MustNewConstMetric(c.waits, prometheus.CounterValue, float64(s.WaitCount), pool)
-		out <- prometheus.MustNewConstMetric(c.waited, prometheus.CounterValue, s.WaitDuration.Seconds(), pool)
+		out <- prometheus.MustNewConstMetric(c.limit, prometheus.GaugeValue, float64(s.Max), pool)
+		out <- prometheus.MustNewConstMetric(c.waits, prometheus.CounterValue, float64(s.Waits), pool)
+		out <- prometheus.MustNewConstMetric(c.waited, prometheus.CounterValue, s.Waited.Seconds(), pool)
 	}
 }

@@ -2,7 +2,6 @@ package telemetry_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,8 +25,8 @@ var update = flag.Bool("update", false, "write the generated files instead of ch
 func full(lanes func(context.Context) ([]telemetry.Lane, error)) *telemetry.Metrics {
 	m := telemetry.NewMetrics("v1")
 	m.WatchQueue(lanes)
-	m.WatchDatabase(func() map[string]sql.DBStats {
-		return map[string]sql.DBStats{"write": {InUse: 2, Idle: 1, MaxOpenConnections: 8, WaitCount: 3, WaitDuration: time.Second}}
+	m.WatchDatabase(func() map[string]telemetry.Pool {
+		return map[string]telemetry.Pool{"write": {InUse: 2, Idle: 1, Max: 8, Waits: 3, Waited: time.Second}}
 	})
 	m.Request("GET", "/v1/sounds/:id", 200, 3*time.Millisecond, false)
 	m.Watching("sse")
