@@ -51,6 +51,9 @@ func newServer(raw string) (server, error) {
 		return server{}, fmt.Errorf("the URL must say sslmode=, one of %s", strings.Join(modes, ", "))
 	}
 	query.Set("timezone", "UTC")
+	// One exchange with the server for each statement instead of two: a statement is
+	// parsed and run at once. Bytes then go as bytes, so JSON has to go as text.
+	query.Set("binary_parameters", "yes")
 	if !query.Has("application_name") {
 		query.Set("application_name", "patchlab")
 	}

@@ -32,7 +32,7 @@ func BenchmarkPool(b *testing.B) {
 				require.NoError(b, err)
 				defer func() { require.NoError(b, d.Close()) }()
 				require.NoError(b, d.Migrate(b.Context()))
-				h := servicetest.New(b, d, service.Config{})
+				h := servicetest.New(b, d, service.Config{MaxQueued: 1 << 20})
 				var n atomic.Int64
 				b.SetParallelism(16) // times GOMAXPROCS
 				b.ResetTimer()
@@ -40,7 +40,7 @@ func BenchmarkPool(b *testing.B) {
 					for pb.Next() {
 						seed := uint32(n.Add(1))
 						owner := model.Caller{AnonKey: strconv.Itoa(int(seed % 500))}
-						job, _, err := h.Farm.Generate(b.Context(), owner, service.GenerateRequest{Prompt: "kick", Seed: &seed}, "", nil)
+						job, _, err := h.Farm.Generate(b.Context(), owner, service.GenerateRequest{Prompt: "kick", Variations: 1, Seed: &seed}, "", nil)
 						if err == nil {
 							_, err = h.Library.Sound(b.Context(), owner, job.Sounds[0].ID)
 						}
