@@ -264,8 +264,7 @@ func TestMetrics(t *testing.T) {
 		socket := v.dial(t)
 		v.do("HACK", "/v1/sounds/"+s.ID, nil)
 		v.get("/etc/passwd")
-		text := string(v.get("/metrics").is(http.StatusOK).body)
-		for _, line := range []string{
+		lines := []string{
 			`patchlab_http_requests_total{method="POST",route="/v1/sounds/generate",status="201"} 2`,
 			`patchlab_live_clients{transport="websocket"} 1`,
 			`patchlab_attempts_total{outcome="rendered"} 1`,
@@ -276,9 +275,18 @@ func TestMetrics(t *testing.T) {
 			"patchlab_audio_seconds_total 0.1",
 			`patchlab_queue_depth{lane="interactive",state="waiting"} 0`,
 			"patchlab_queue_up 1",
-		} {
-			require.Contains(t, text, line+"\n")
+			`patchlab_http_requests_total{method="other",route="other",status="405"} 1`,
 		}
+		var text, missing string
+		require.Eventually(t, func() bool { // a worker counts after the job is seen to be final
+			text, missing = string(v.get("/metrics").is(http.StatusOK).body), ""
+			for _, line := range lines {
+				if !strings.Contains(text, line+"\n") {
+					missing += line + "\n"
+				}
+			}
+			return missing == ""
+		}, 10*time.Second, 50*time.Millisecond, "missing:\n%s%s", missing, text)
 		require.NotContains(t, text, s.ID)
 		require.NotContains(t, text, "passwd")
 		require.NotContains(t, text, "HACK")

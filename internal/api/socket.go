@@ -78,6 +78,7 @@ func (a *API) socket(c *gin.Context) error {
 		header["Set-Cookie"] = cookies // the handshake writes its own headers only
 	}
 	header.Set("X-Request-ID", requestID(c))
+	c.Status(http.StatusSwitchingProtocols) // for the log and the metrics: the upgrade takes the connection away
 	conn, err := upgrader.Upgrade(c.Writer, c.Request, header)
 	if err != nil {
 		return model.Wrap(model.CodeBadRequest, err, "the WebSocket handshake failed")

@@ -269,7 +269,7 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 	}, a.log.With("part", "health"))
 	p.metrics = telemetry.NewMetrics(a.opt.Version)
 	p.metrics.WatchDatabase(p.pools)
-	p.metrics.WatchQueue(p.lanes)
+	p.metrics.WatchQueue(p.queue)
 	return p, nil
 }
 
@@ -316,10 +316,11 @@ func (a *App) openStore(ctx context.Context, p *parts) error {
 		return fmt.Errorf("check S3_ENDPOINT and S3_BUCKET: %w", err)
 	}
 	p.store = s3
-	if s3.Public() != "" {
+	if s3.Public() != "" && a.opt.Roles.API {
 		p.signer = s3
 		if err := s3.AllowOrigin(ctx); err != nil {
-			a.log.Warn("pages may not be able to read the bucket: allow their origin in the server's own rules for CORS", "err", err)
+			// Nothing is wrong yet: MinIO, for one, allows every origin and takes no rules.
+			a.log.Info("the bucket takes no rules for the origins of pages: see that the server allows ours", "origin", cfg.PublicURL, "err", err)
 		}
 	}
 	return nil
@@ -359,6 +360,7 @@ func (a *App) startWorker(p *parts) error {
 	}
 	log := a.log.With("part", "worker")
 	slots := a.opt.Config.WorkerConcurrency.Count()
+	p.metrics.Expect(lanes(), worker.Outcomes())
 	w := worker.New(p.farm, p.store, p.publisher, worker.Config{
 		Host: host, Version: a.opt.Version, Slots: slots, MaxSpeed: a.opt.Config.RenderMaxSpeed, Observer: p.metrics, Log: log,
 	})

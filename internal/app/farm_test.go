@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,6 +119,62 @@ func TestTheFarmInSeparateProcesses(t *testing.T) {
 	}
 }
 
+// Where browsers reach the store, the API sends them there with an address that is
+// good for one file, and goes on asking who they are.
+func TestDownloadsAreRedirected(t *testing.T) {
+	t.Parallel()
+	public := testenv.StartProxy(t, "tcp", testenv.SharedMinIO(t).Addr())
+	env := append(servers(t), "S3_PUBLIC_ENDPOINT=http://"+public.Addr())
+	all := fleet(t, env, "api", "worker")
+	v := newVisitor(t)
+	code, j := v.generate(all[0], `{"prompt":"kick","seed":1}`, "Prefer", "wait=20")
+	require.Equal(t, http.StatusCreated, code)
+	address := all[0].url + *j.Sounds[0].DownloadURL
+	require.Zero(t, public.Connections())
+	file, err := os.ReadFile(v.download(all[0], *j.Sounds[0].DownloadURL)) // follows
+	require.NoError(t, err)
+	require.Positive(t, public.Connections(), "the file came from the store")
+	offline := filepath.Join(t.TempDir(), "a.wav")
+	exit, said := patchlab(t, "render", "kick", "--seed", "1", "-o", offline)
+	require.Equal(t, 0, exit, said)
+	want, err := os.ReadFile(offline)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, file))
+
+	once := func(client *http.Client, method string, header ...string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, address, nil)
+		require.NoError(t, err)
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		here := *client
+		here.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		res, err := here.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		return res
+	}
+	res := once(v.client, http.MethodGet)
+	require.Equal(t, http.StatusFound, res.StatusCode)
+	require.Equal(t, "private, no-store", res.Header.Get("Cache-Control"))
+	at, err := url.Parse(res.Header.Get("Location"))
+	require.NoError(t, err)
+	require.Equal(t, public.Addr(), at.Host)
+	require.Equal(t, "60", at.Query().Get("X-Amz-Expires"))
+	require.Contains(t, at.Query().Get("response-content-disposition"), "attachment; filename=")
+	require.Contains(t, res.Header.Get("Content-Security-Policy"), "media-src 'self' blob: http://"+public.Addr())
+	require.Contains(t, res.Header.Get("Content-Security-Policy"), "connect-src 'self' http://"+public.Addr())
+
+	head := once(v.client, http.MethodHead)
+	require.Equal(t, http.StatusOK, head.StatusCode, "a signed address is good for GET only")
+	require.EqualValues(t, len(file), head.ContentLength)
+	require.NotEmpty(t, head.Header.Get("ETag"))
+	require.Equal(t, http.StatusNotModified, once(v.client, http.MethodGet, "If-None-Match", head.Header.Get("ETag")).StatusCode)
+	require.Equal(t, http.StatusNotFound, once(newVisitor(t).client, http.MethodGet).StatusCode, "a stranger")
+	require.NotContains(t, all[0].logged(), "X-Amz-Signature")
+}
+
 // What `make up` runs: everything starts, works, and is gone after Ctrl-C.
 func TestUp(t *testing.T) {
 	t.Parallel()
@@ -198,10 +255,8 @@ func follow(t *testing.T, conn *websocket.Conn, until ...string) (seen []event) 
 		var e event
 		require.NoError(t, conn.ReadJSON(&e), "after %v", seen)
 		seen = append(seen, e)
-		for _, u := range until {
-			if e.Type == u {
-				return seen
-			}
+		if slices.Contains(until, e.Type) {
+			return seen
 		}
 	}
 }

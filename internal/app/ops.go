@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"patchlab/internal/health"
+	"patchlab/internal/model"
 	"patchlab/internal/telemetry"
 )
 
@@ -40,8 +41,8 @@ func (a *App) startOps(ctx context.Context, p *parts) error {
 	return nil
 }
 
-// lanes reads the state of the queue for the metrics.
-func (p *parts) lanes(ctx context.Context) ([]telemetry.Lane, error) {
+// queue reads the state of the queue for the metrics.
+func (p *parts) queue(ctx context.Context) ([]telemetry.Lane, error) {
 	rows, now, err := p.farm.Queue(ctx)
 	if err != nil {
 		return nil, err
@@ -63,4 +64,13 @@ func (p *parts) pools() map[string]telemetry.Pool {
 		pools[name] = telemetry.Pool{InUse: s.InUse, Idle: s.Idle, Max: s.MaxOpenConnections, Waits: s.WaitCount, Waited: s.WaitDuration}
 	}
 	return pools
+}
+
+// lanes returns the names of all lanes.
+func lanes() []string {
+	var names []string
+	for _, l := range model.Lanes() {
+		names = append(names, string(l))
+	}
+	return names
 }

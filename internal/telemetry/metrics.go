@@ -79,7 +79,7 @@ func NewMetrics(version string) *Metrics {
 
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 5 * time.Second})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
 // Registry returns where the metrics are gathered.
@@ -120,6 +120,18 @@ func (m *Metrics) Claimed(lane string, pickup, wait time.Duration) {
 func (m *Metrics) Rendered(took, audio time.Duration) {
 	m.render.Observe(took.Seconds())
 	m.audio.Add(audio.Seconds())
+}
+
+// Expect makes the counters of these lanes and outcomes start at 0 instead of with
+// their first event, which a rate would miss.
+func (m *Metrics) Expect(lanes, outcomes []string) {
+	for _, l := range lanes {
+		m.pickup.WithLabelValues(l)
+		m.wait.WithLabelValues(l)
+	}
+	for _, o := range outcomes {
+		m.attempts.WithLabelValues(o)
+	}
 }
 
 // Ended counts the end of an attempt.

@@ -96,6 +96,15 @@ func TestLabelsAreBounded(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
+func TestCountersStartAtZero(t *testing.T) {
+	t.Parallel()
+	m := telemetry.NewMetrics("v1")
+	m.Expect([]string{"bulk"}, []string{"rendered"})
+	text := scrape(t, m)
+	require.Contains(t, text, `patchlab_attempts_total{outcome="rendered"} 0`)
+	require.Contains(t, text, `patchlab_task_wait_seconds_count{lane="bulk"} 0`)
+}
+
 func TestWhatLastsIsNotMeasured(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics("v1")

@@ -302,7 +302,7 @@ func (w *Worker) play(ctx context.Context, recipe format.Recipe, m *meter) (engi
 		return engine.Audio{}, final(codeRender, "the engine made no sound of this patch", errors.New("no samples"))
 	}
 	frames := len(audio.Samples) / audio.Channels
-	w.cfg.Observer.Rendered(time.Since(begin), time.Duration(float64(frames)/float64(audio.SampleRate)*float64(time.Second)))
+	w.cfg.Observer.Rendered(time.Since(begin), time.Duration(float64(frames)/float64(out.SampleRate)*float64(time.Second)))
 	return audio, nil
 }
 

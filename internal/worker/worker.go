@@ -70,6 +70,11 @@ const (
 	OutcomeOvertaken  = "overtaken"   // cancelled, or another attempt has taken its place
 )
 
+// Outcomes returns all of them.
+func Outcomes() []string {
+	return []string{OutcomeRendered, OutcomeReused, OutcomeFailed, OutcomeRetryable, OutcomeHandedBack, OutcomeOvertaken}
+}
+
 // unobserved is an Observer that nobody hears.
 type unobserved struct{}
 

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -51,8 +52,8 @@ type closing []func() error
 
 func (c closing) run() error {
 	var errs []error
-	for i := len(c) - 1; i >= 0; i-- {
-		errs = append(errs, c[i]())
+	for _, stop := range slices.Backward(c) {
+		errs = append(errs, stop())
 	}
 	return errors.Join(errs...)
 }
