@@ -71,7 +71,8 @@ export interface paths {
         /**
          * A job's events as they happen (Server-Sent Events)
          * @description The same messages as `/v1/ws`, as SSE: the event's name is the message's
-         *     `type`, its id the job's version. A snapshot comes first, unless
+         *     `type`, its id the job's version; what comes in the version of the final
+         *     event, but before it, has none. A snapshot comes first, unless
          *     `Last-Event-ID` shows that nothing has changed and the job is final. The
          *     stream ends after the final event.
          */
@@ -108,7 +109,8 @@ export interface paths {
          *     16 bytes sound id, uint32 attempt, uint32 offset in samples, both
          *     little-endian, then 16-bit little-endian mono samples at 24 kHz.
          *
-         *     A socket watches at most 64 jobs. It is closed with 1008 after ten messages
+         *     An address may have 256 sockets and event streams open (429 above that), and
+         *     a socket watches at most 64 jobs. It is closed with 1008 after ten messages
          *     in a row that make no sense, 1009 after one that is too big, 1012 when the
          *     server restarts, and 1013 when the client reads too slowly; connect again
          *     after the last two, and subscribe: the snapshot makes up for what was missed.
