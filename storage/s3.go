@@ -46,6 +46,10 @@ const (
 	// was repeated because its answer was lost finds itself, not a stranger.
 	metaDigest = "Sha256"
 	metaMarker = "Put"
+
+	// ownDigest keeps the library from signing the bytes as they leave, which it does
+	// over plain HTTP whatever digest it was given.
+	ownDigest = true
 )
 
 // S3Config says where a bucket is.
@@ -67,6 +71,7 @@ type S3Config struct {
 type S3 struct {
 	core    *minio.Core
 	public  *minio.Client // nil without a public endpoint
+	origin  string        // of the addresses that public signs
 	cfg     S3Config
 	buffers sync.Pool // of *[]byte
 	idle    func()
@@ -96,6 +101,12 @@ func NewS3(cfg S3Config) (*S3, error) {
 		if s.public, err = newClient(cfg, cfg.PublicEndpoint, nil); err != nil {
 			return nil, err
 		}
+		// Some servers have the bucket, and more, in the name of the host.
+		at, err := s.public.PresignedGetObject(context.Background(), cfg.Bucket, "x", time.Minute, nil)
+		if err != nil {
+			return nil, fmt.Errorf("open the S3 store: sign an address: %w", err)
+		}
+		s.origin = at.Scheme + "://" + at.Host
 	}
 	return s, nil
 }
@@ -205,7 +216,6 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader) (Info, error) {
 		return Info{}, err
 	}
 	buf := s.buffer()
-	defer s.buffers.Put(buf)
 	src := &source{ctx: ctx, r: r}
 	last, err := fill(src, buf)
 	if err == nil {
@@ -223,6 +233,9 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader) (Info, error) {
 	if err != nil {
 		return Info{}, putError(ctx, key, err)
 	}
+	// Only now: of a request that failed something may still be on its way out, for
+	// HTTP does not wait for that.
+	s.buffers.Put(buf)
 	return Info{Key: key, Size: p.size, ETag: hex.EncodeToString(p.hash.Sum(nil))}, nil
 }
 
@@ -284,7 +297,7 @@ type put struct {
 
 // options are those of the object, which is to be new.
 func (p *put) options(metadata map[string]string) minio.PutObjectOptions {
-	opts := minio.PutObjectOptions{ContentType: "application/octet-stream", UserMetadata: metadata}
+	opts := minio.PutObjectOptions{ContentType: "application/octet-stream", UserMetadata: metadata, DisableContentSha256: ownDigest}
 	opts.SetMatchETagExcept("*")
 	return opts
 }
@@ -345,7 +358,7 @@ func (p *put) parts(ctx context.Context, upload string, src io.Reader, buf *[]by
 		}
 		number := len(parts) + 1
 		part, err := p.s.core.PutObjectPart(ctx, p.s.cfg.Bucket, p.key, upload, number, bytes.NewReader(*buf), int64(len(*buf)),
-			minio.PutObjectPartOptions{Sha256Hex: p.take(*buf)})
+			minio.PutObjectPartOptions{Sha256Hex: p.take(*buf), DisableContentSha256: ownDigest})
 		if err != nil {
 			return nil, fmt.Errorf("send part %d: %w", number, err)
 		}
@@ -495,7 +508,7 @@ func (s *S3) Check(ctx context.Context) error {
 }
 
 // Public returns the origin at which browsers reach blobs, "" where they do not.
-func (s *S3) Public() string { return s.cfg.PublicEndpoint }
+func (s *S3) Public() string { return s.origin }
 
 // URL returns an address at the public endpoint that serves a blob to whoever has
 // it, for a time, under a media type and a Content-Disposition that are part of its
