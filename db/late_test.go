@@ -10,6 +10,7 @@ import (
 	"patchlab/db"
 	"patchlab/db/dbtest"
 	"patchlab/internal/model"
+	"patchlab/internal/testenv"
 )
 
 // A transaction whose time is over before its commit is not the caller's fault,
@@ -55,4 +56,18 @@ func TestATransactionThatRunsOutOfTriesIsUnavailable(t *testing.T) {
 	require.Equal(t, model.CodeUnavailable, model.CodeOf(err), "%v", err)
 	proxy.Heal()
 	require.Eventually(t, func() bool { return d.Ping(t.Context()) == nil }, 5*time.Second, 10*time.Millisecond)
+}
+
+// A process that stops while its database is away, or was restarted, stops cleanly
+// all the same: there is nothing left to lose.
+func TestClosingABrokenConnectionIsNoFault(t *testing.T) {
+	t.Parallel()
+	proxy := testenv.StartProxy(t, "unix", testenv.SharedPostgres(t).Socket())
+	d, err := db.Open(t.Context(), db.Config{URL: dbtest.Through(t, dbtest.PostgresURL(t), proxy.Addr()), MaxConns: 2})
+	require.NoError(t, err)
+	require.NoError(t, d.InTx(t.Context(), func(tx *db.Tx) error { return addTrash(t.Context(), tx, "a") }))
+	require.Equal(t, 1, trash(t, d))
+	proxy.Cut()
+	time.Sleep(50 * time.Millisecond)
+	require.NoError(t, d.Close())
 }
