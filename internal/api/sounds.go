@@ -63,6 +63,10 @@ func (a *API) sound(c *gin.Context) error {
 // stereo at 20 kB/s.
 const downloadTimeout = 20 * time.Minute
 
+// maxRanges is how many parts of a file one request may ask for: each may cost a
+// request to the store.
+const maxRanges = 16
+
 // download handles GET /v1/sounds/{id}/download.
 func (a *API) download(c *gin.Context) error {
 	if err := onlyQuery(c, "format", "inline"); err != nil {
@@ -103,8 +107,8 @@ func (a *API) download(c *gin.Context) error {
 	h.Set("Content-Disposition", disposition(s.Name, s.Format, given))
 	// The bytes never change, but whose they are must be asked each time.
 	h.Set("Cache-Control", "private, no-cache")
-	if !strings.HasPrefix(c.GetHeader("Range"), "bytes=") {
-		c.Request.Header.Del("Range") // a unit that we do not know is ignored (RFC 9110)
+	if spans := c.GetHeader("Range"); !strings.HasPrefix(spans, "bytes=") || strings.Count(spans, ",") >= maxRanges {
+		c.Request.Header.Del("Range") // a unit that we do not know, or too many parts, is ignored (RFC 9110)
 	}
 	w := &refusal{ResponseWriter: c.Writer}
 	http.ServeContent(w, c.Request, "", time.Time{}, blob)
