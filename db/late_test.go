@@ -34,7 +34,7 @@ func TestATransactionThatIsTooLateIsUnavailable(t *testing.T) {
 
 		cancelled, cancel2 := context.WithCancel(t.Context())
 		defer cancel2()
-		err = d.InTx(cancelled, func(tx *db.Tx) error {
+		err = d.InTx(cancelled, func(*db.Tx) error {
 			cancel2()
 			time.Sleep(200 * time.Millisecond)
 			return nil

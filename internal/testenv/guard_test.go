@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"syscall"
@@ -35,7 +34,7 @@ func TestTheGuardHarmsNoStranger(t *testing.T) {
 		require.NoError(t, g.pipe.Close()) // as the end of this process would
 		_ = g.cmd.Wait()
 		_, err = os.Stat(dir)
-		require.True(t, errors.Is(err, os.ErrNotExist), "the folder goes in any case")
+		require.ErrorIs(t, err, os.ErrNotExist, "the folder goes in any case")
 	}
 	guarded(true)
 	select {
