@@ -176,14 +176,20 @@ func (d *DB) Stats() map[string]sql.DBStats {
 	return map[string]sql.DBStats{"write": d.write.Stats(), "read": d.reader.db.Stats()}
 }
 
-// Close closes all connections.
+// Close closes all connections. One that has failed already is no fault: a process
+// must be able to stop cleanly after its database has.
 func (d *DB) Close() error {
 	var errs []error
+	quietly := func(err error) {
+		if !disconnected(err) {
+			errs = append(errs, err)
+		}
+	}
 	if d.reader != nil {
-		errs = append(errs, d.reader.db.Close())
+		quietly(d.reader.db.Close())
 	}
 	if d.write != nil {
-		errs = append(errs, d.write.Close())
+		quietly(d.write.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the database: %w", err)

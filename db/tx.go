@@ -69,7 +69,7 @@ func (d *DB) InTx(ctx context.Context, fn func(*Tx) error) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return errors.Join(err, ctx.Err())
+			return away(errors.Join(err, ctx.Err()))
 		}
 		wait = min(2*wait, maxWait)
 	}
@@ -98,6 +98,9 @@ func (d *DB) once(ctx context.Context, fn func(*Tx) error) (committing bool, err
 	}
 	done = true
 	if err := tx.Commit(); err != nil {
+		if errors.Is(err, sql.ErrTxDone) {
+			err = errors.Join(err, within.Err()) // it was ended before the commit
+		}
 		return true, fmt.Errorf("commit: %w", err)
 	}
 	return true, nil

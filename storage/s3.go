@@ -40,12 +40,17 @@ const (
 	// s3Tries is how often a request is sent in all, where the network or the server
 	// failed.
 	s3Tries = 2
+	s3Pause = 200 * time.Millisecond
 	s3Conns = 64
 
 	// Metadata of our own. marker tells one Put from another, so that a request that
 	// was repeated because its answer was lost finds itself, not a stranger.
 	metaDigest = "Sha256"
 	metaMarker = "Put"
+
+	// ownDigest keeps the library from signing the bytes as they leave, which it does
+	// over plain HTTP whatever digest it was given.
+	ownDigest = true
 )
 
 // S3Config says where a bucket is.
@@ -67,6 +72,7 @@ type S3Config struct {
 type S3 struct {
 	core    *minio.Core
 	public  *minio.Client // nil without a public endpoint
+	origin  string        // of the addresses that public signs
 	cfg     S3Config
 	buffers sync.Pool // of *[]byte
 	idle    func()
@@ -96,6 +102,12 @@ func NewS3(cfg S3Config) (*S3, error) {
 		if s.public, err = newClient(cfg, cfg.PublicEndpoint, nil); err != nil {
 			return nil, err
 		}
+		// Some servers have the bucket, and more, in the name of the host.
+		at, err := s.public.PresignedGetObject(context.Background(), cfg.Bucket, "x", time.Minute, nil)
+		if err != nil {
+			return nil, fmt.Errorf("open the S3 store: sign an address: %w", err)
+		}
+		s.origin = at.Scheme + "://" + at.Host
 	}
 	return s, nil
 }
@@ -205,7 +217,6 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader) (Info, error) {
 		return Info{}, err
 	}
 	buf := s.buffer()
-	defer s.buffers.Put(buf)
 	src := &source{ctx: ctx, r: r}
 	last, err := fill(src, buf)
 	if err == nil {
@@ -222,6 +233,9 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader) (Info, error) {
 	}
 	if err != nil {
 		return Info{}, putError(ctx, key, err)
+	}
+	if !p.lent {
+		s.buffers.Put(buf)
 	}
 	return Info{Key: key, Size: p.size, ETag: hex.EncodeToString(p.hash.Sum(nil))}, nil
 }
@@ -280,11 +294,36 @@ type put struct {
 		Sum(b []byte) []byte
 	}
 	size int64
+	// lent says that a request that failed may still read the buffer: HTTP does not
+	// wait for what is on its way out. Nothing else may use that buffer then.
+	lent bool
+}
+
+// send sends a piece, and again where the network or the server failed. The library
+// would do so with one reader for all tries, which may then be read by two of them
+// at once.
+func (p *put) send(ctx context.Context, piece []byte, request func(body io.Reader) error) error {
+	for try := 1; ; try++ {
+		err := request(struct{ io.Reader }{bytes.NewReader(piece)}) // which cannot be wound back
+		if err == nil {
+			return nil
+		}
+		p.lent = true
+		status := minio.ToErrorResponse(err).StatusCode // 0: of no answer
+		if try == s3Tries || status != 0 && status < http.StatusInternalServerError && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout {
+			return err
+		}
+		select {
+		case <-time.After(s3Pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // options are those of the object, which is to be new.
 func (p *put) options(metadata map[string]string) minio.PutObjectOptions {
-	opts := minio.PutObjectOptions{ContentType: "application/octet-stream", UserMetadata: metadata}
+	opts := minio.PutObjectOptions{ContentType: "application/octet-stream", UserMetadata: metadata, DisableContentSha256: ownDigest}
 	opts.SetMatchETagExcept("*")
 	return opts
 }
@@ -306,8 +345,10 @@ func hexSum(data []byte) string {
 func (p *put) whole(ctx context.Context, data []byte) error {
 	digest := p.take(data)
 	opts := p.options(map[string]string{metaMarker: p.marker, metaDigest: digest})
-	_, err := p.s.core.PutObject(ctx, p.s.cfg.Bucket, p.key, bytes.NewReader(data), int64(len(data)), "", digest, opts)
-	return p.settle(ctx, err)
+	return p.settle(ctx, p.send(ctx, data, func(body io.Reader) error {
+		_, err := p.s.core.PutObject(ctx, p.s.cfg.Bucket, p.key, body, int64(len(data)), "", digest, opts)
+		return err
+	}))
 }
 
 // inParts stores a blob that begins with what buf holds and goes on with src.
@@ -344,14 +385,21 @@ func (p *put) parts(ctx context.Context, upload string, src io.Reader, buf *[]by
 			return nil, fmt.Errorf("it is larger than %d parts of %d bytes", maxParts, partSize)
 		}
 		number := len(parts) + 1
-		part, err := p.s.core.PutObjectPart(ctx, p.s.cfg.Bucket, p.key, upload, number, bytes.NewReader(*buf), int64(len(*buf)),
-			minio.PutObjectPartOptions{Sha256Hex: p.take(*buf)})
+		opts := minio.PutObjectPartOptions{Sha256Hex: p.take(*buf), DisableContentSha256: ownDigest}
+		var part minio.ObjectPart
+		err := p.send(ctx, *buf, func(body io.Reader) (err error) {
+			part, err = p.s.core.PutObjectPart(ctx, p.s.cfg.Bucket, p.key, upload, number, body, int64(len(*buf)), opts)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("send part %d: %w", number, err)
 		}
 		parts = append(parts, minio.CompletePart{PartNumber: number, ETag: part.ETag})
 		if last {
 			return parts, nil
+		}
+		if p.lent {
+			*buf, p.lent = make([]byte, 0, partSize), false
 		}
 		*buf = (*buf)[:0]
 		if last, err = fill(src, buf); err != nil {
@@ -495,7 +543,7 @@ func (s *S3) Check(ctx context.Context) error {
 }
 
 // Public returns the origin at which browsers reach blobs, "" where they do not.
-func (s *S3) Public() string { return s.cfg.PublicEndpoint }
+func (s *S3) Public() string { return s.origin }
 
 // URL returns an address at the public endpoint that serves a blob to whoever has
 // it, for a time, under a media type and a Content-Disposition that are part of its

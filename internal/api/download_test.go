@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -115,6 +116,21 @@ func TestDownload(t *testing.T) {
 		require.NotEmpty(t, wave.Peaks)
 		require.Zero(t, len(wave.Peaks)%2)
 	})
+}
+
+// Each range costs a request to the store, so there are only so many to one of ours.
+func TestManyRangesAreIgnored(t *testing.T) {
+	t.Parallel()
+	p := start(t, backing.Laptop(t), setup{slots: 1})
+	v := p.visitor(t)
+	url := *v.rendered().DownloadURL
+	whole := v.get(url).is(http.StatusOK).body
+	spans := make([]string, 1000)
+	for i := range spans {
+		spans[i] = strconv.Itoa(2*i) + "-" + strconv.Itoa(2*i)
+	}
+	v.get(url, "Range", "bytes="+strings.Join(spans[:8], ",")).is(http.StatusPartialContent)
+	require.Equal(t, whole, v.get(url, "Range", "bytes="+strings.Join(spans, ",")).is(http.StatusOK).body)
 }
 
 // TestFileNames: whatever a sound is called, the header is one that can be read.

@@ -61,8 +61,10 @@ func keep(t *testing.T, name string, env []string) *kept {
 			k.cmd = exec.Command(program(name))
 			k.cmd.Dir, k.cmd.Stderr = dir, log
 			k.cmd.Env = append([]string{"ADDR=" + addr, "RATE_LIMITS=off", "PATH=" + os.Getenv("PATH")}, env...)
-			err = k.cmd.Start()
-			k.starts++
+			if err = ctx.Err(); err == nil { // stopped before this moment, it would never be killed
+				err = k.cmd.Start()
+				k.starts++
+			}
 			k.mu.Unlock()
 			if err == nil {
 				_ = k.cmd.Wait()

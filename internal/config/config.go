@@ -141,7 +141,7 @@ func (l *loader) wants(name string) {
 	for _, v := range Variables() {
 		switch {
 		case v.Name != name:
-		case v.Secret:
+		case v.Secret, strings.Contains(l.vars[name], "@"): // a password, where none belongs
 			l.fault(name, "must be %s (its value is not shown)", v.Want)
 		default:
 			l.fault(name, "must be %s, not %q", v.Want, l.vars[name])

@@ -193,6 +193,18 @@ func TestSecretsNeverShow(t *testing.T) {
 	require.Empty(t, config.Secret("").String())
 }
 
+// Who writes a password into an address that takes none is told so without it.
+func TestAPasswordInAnAddressDoesNotShow(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"S3_ENDPOINT", "S3_PUBLIC_ENDPOINT", "PUBLIC_URL"} {
+		for _, value := range []string{"https://me:hunter2@host", "https://me:hunter2%zz@host"} {
+			_, err := config.Load([]string{name + "=" + value}, files{}.read)
+			require.ErrorContains(t, err, name)
+			require.NotContains(t, err.Error(), "hunter2")
+		}
+	}
+}
+
 func TestEveryVariableIsDocumented(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -188,19 +188,25 @@ const (
 )
 
 // currentRate is repo.Rate, read again every rateRefresh: every view of a job
-// wants it, and it changes slowly.
+// wants it, and it changes slowly. While one reads it the others take the old one:
+// nobody waits for anybody else's database.
 func (f *Farm) currentRate(ctx context.Context) (float64, error) {
 	f.rateMu.Lock()
-	defer f.rateMu.Unlock()
-	now := f.Clock.Now()
-	if age := now.Sub(f.rateAt); !f.rateAt.IsZero() && age >= 0 && age < rateRefresh {
-		return f.rate, nil
+	old, last, now := f.rate, f.rateAt, f.Clock.Now()
+	if age := now.Sub(last); !last.IsZero() && age >= 0 && age < rateRefresh {
+		f.rateMu.Unlock()
+		return old, nil
 	}
+	f.rateAt = now
+	f.rateMu.Unlock()
 	rate, err := repo.Rate(ctx, f.DB.Reader(), rateTasks)
+	f.rateMu.Lock()
+	defer f.rateMu.Unlock()
 	if err != nil {
+		f.rateAt = last // the next one tries
 		return 0, fmt.Errorf("read the render rate: %w", err)
 	}
-	f.rate, f.rateAt = rate, now
+	f.rate = rate
 	return rate, nil
 }
 

@@ -77,8 +77,9 @@ func (s *server) run(env []string, program string, args ...string) error {
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
 	s.cmd, s.done = cmd, make(chan struct{})
-	go wait(cmd, s.done)
-	if s.guard, err = newGuard(cmd.Process.Pid, s.quit, s.dir); err != nil {
+	s.guard, err = newGuard(cmd.Process.Pid, s.quit, s.dir)
+	go wait(cmd, s.guard, s.done)
+	if err != nil {
 		s.end(syscall.SIGKILL)
 		return err
 	}
@@ -92,8 +93,9 @@ func (s *server) run(env []string, program string, args ...string) error {
 }
 
 // wait has a name for the leak checks of tests: it lasts as long as a shared server.
-func wait(cmd *exec.Cmd, done chan<- struct{}) {
+func wait(cmd *exec.Cmd, g *guard, done chan<- struct{}) {
 	_ = cmd.Wait() // how it ended is in its log
+	g.ended()
 	close(done)
 }
 
@@ -135,8 +137,13 @@ func (s *server) end(sig syscall.Signal) {
 
 // signal sends a signal to the program, SIGKILL to its children as well: they could
 // else live on for a moment and be in the way of the next start. It may be gone
-// already.
+// already; then its number may be another's.
 func (s *server) signal(sig syscall.Signal) {
+	select {
+	case <-s.done:
+		return
+	default:
+	}
 	if sig == syscall.SIGKILL {
 		_ = syscall.Kill(-s.cmd.Process.Pid, sig) // the group that it leads
 	}
@@ -180,10 +187,18 @@ type guard struct {
 }
 
 func newGuard(pid int, quit syscall.Signal, dir string) (*guard, error) {
-	const script = `if read -r _; then exit; fi
-kill -"$2" "$1" 2>/dev/null
-n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 30 ]; do sleep 0.1; n=$((n+1)); done
-kill -9 -- -"$1" 2>/dev/null
+	const script = `pid=$1
+while read -r word; do
+	case $word in
+	dismissed) exit ;;
+	ended) pid= ;;
+	esac
+done
+if [ -n "$pid" ]; then
+	kill -"$2" "$pid" 2>/dev/null
+	n=0; while kill -0 "$pid" 2>/dev/null && [ $n -lt 30 ]; do sleep 0.1; n=$((n+1)); done
+	kill -9 -- -"$pid" 2>/dev/null
+fi
 rm -rf "$3"`
 	g := &guard{cmd: exec.CommandContext(context.Background(), "sh", "-c", script, "guard",
 		strconv.Itoa(pid), strconv.Itoa(int(quit)), dir)}
@@ -198,9 +213,20 @@ rm -rf "$3"`
 	return g, nil
 }
 
+// ended tells the guard that the server has ended by itself: its number may become
+// another's.
+func (g *guard) ended() {
+	if g != nil {
+		_, _ = g.pipe.Write([]byte("ended\n"))
+	}
+}
+
 // dismiss sends the guard away: the server has ended.
 func (g *guard) dismiss() {
-	_, _ = g.pipe.Write([]byte("\n"))
+	if g == nil {
+		return
+	}
+	_, _ = g.pipe.Write([]byte("dismissed\n"))
 	_ = g.pipe.Close()
 	_ = g.cmd.Wait()
 }
