@@ -64,8 +64,7 @@ web/dist/index.html: web/node_modules/.stamp $(WEB_FILES)
 test: deps test-go test-web e2e ## every test: Go with the race detector, web, end to end
 
 .PHONY: test-go
-test-go: ## the Go tests alone
-	$(BUILD) go vet ./...
+test-go: ## the Go tests alone (go vet is one of the linters)
 	CGO_ENABLED=1 go test -race -timeout=$(TIMEOUT) $(GOTEST) ./...
 
 .PHONY: test-web
