@@ -76,6 +76,32 @@ func TestAConnectionThatBreaksIsMadeAgain(t *testing.T) {
 	require.Equal(t, 1, trash(t, d))
 }
 
+func TestAReadGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	d, proxy := proxied(t)
+	ctx := t.Context()
+	require.NoError(t, d.InTx(ctx, func(tx *db.Tx) error { return errors.Join(addTrash(ctx, tx, "a"), addTrash(ctx, tx, "b")) }))
+	for range 3 {
+		proxy.Reset() // all connections of the pools
+		var keys []string
+		require.NoError(t, d.Reader().Select(ctx, &keys, `SELECT key FROM blob_trash ORDER BY key`))
+		require.Equal(t, []string{"a", "b"}, keys)
+		proxy.Reset()
+		tries := 0
+		require.NoError(t, d.Reader().View(ctx, func(q db.Queryer) error {
+			if tries++; tries == 1 {
+				proxy.Reset()
+			}
+			return q.Select(ctx, &keys, `SELECT key FROM blob_trash ORDER BY key LIMIT 1`)
+		}))
+		require.Equal(t, []string{"a"}, keys)
+		require.Equal(t, 2, tries)
+	}
+	proxy.Cut()
+	time.AfterFunc(400*time.Millisecond, proxy.Heal)
+	require.Equal(t, 2, trash(t, d))
+}
+
 // A network that says nothing at all: the worst case, for nobody is told.
 func TestAServerThatIsSilent(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,9 @@ const (
 	lockTimeout      = 4 * time.Second
 	// idleInTxTimeout frees the locks of a process that froze in a transaction.
 	idleInTxTimeout = 15 * time.Second
+	// connLifetime moves a pool over to the server that an address means now, where a
+	// standby took over and the old one still answers.
+	connLifetime = 10 * time.Minute
 	// silence is how long the network may say nothing: the server has ended every
 	// statement by then.
 	silence = statementTimeout + 2*time.Second
@@ -113,12 +116,14 @@ func (d *DB) openPostgres(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("open database at %s: %w", s, err)
 	}
 	setPool(d.write, cfg.MaxConns, conns)
+	d.write.SetConnMaxLifetime(connLifetime)
 	settings["default_transaction_read_only"] = "on"
 	read, err := s.pool(ctx, settings)
 	if err != nil {
 		return fmt.Errorf("open database at %s for reading: %w", s, err)
 	}
 	setPool(read, cfg.MaxConns, conns)
+	read.SetConnMaxLifetime(connLifetime)
 	d.reader = &Reader{db: read, q: d.queries(read)}
 	return nil
 }

@@ -6,7 +6,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -84,24 +86,43 @@ type Reader struct {
 // Get implements Queryer. Where the database cannot serve, the error is a
 // *model.Error of CodeUnavailable.
 func (r *Reader) Get(ctx context.Context, dest any, query constant, args ...any) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	return away(r.q.Get(ctx, dest, query, args...))
+	return r.insist(ctx, func(ctx context.Context) error { return r.q.Get(ctx, dest, query, args...) })
 }
 
 // Select implements Queryer, with errors as Get.
 func (r *Reader) Select(ctx context.Context, dest any, query constant, args ...any) error {
-	ctx, cancel := bounded(ctx)
+	return r.insist(ctx, func(ctx context.Context) error {
+		reflect.ValueOf(dest).Elem().SetZero() // of a try that got half-way
+		return r.q.Select(ctx, dest, query, args...)
+	})
+}
+
+// insist reads, for a moment also while the database is away: its restart goes
+// unnoticed.
+func (r *Reader) insist(ctx context.Context, read func(context.Context) error) error {
+	within, cancel := bounded(ctx)
 	defer cancel()
-	return away(r.q.Select(ctx, dest, query, args...))
+	began := time.Now()
+	for wait := firstWait; ; wait = min(2*wait, maxWait) {
+		err := read(within)
+		if !disconnected(err) || time.Since(began) > rideOutRead {
+			return away(err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-within.Done():
+			return away(errors.Join(err, within.Err()))
+		}
+	}
 }
 
 // View runs fn on one snapshot: what its queries see belongs together. Its errors
-// are as those of Get.
-func (r *Reader) View(ctx context.Context, fn func(Queryer) error) (err error) {
-	defer func() { err = away(err) }()
-	ctx, cancel := bounded(ctx)
-	defer cancel()
+// are as those of Get. fn may be run again, so it must not add to what it has read.
+func (r *Reader) View(ctx context.Context, fn func(Queryer) error) error {
+	return r.insist(ctx, func(ctx context.Context) error { return r.view(ctx, fn) })
+}
+
+func (r *Reader) view(ctx context.Context, fn func(Queryer) error) (err error) {
 	tx, err := r.db.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
 	if err != nil {
 		return fmt.Errorf("begin to read: %w", err)

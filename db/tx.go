@@ -43,6 +43,8 @@ const (
 	// rideOut is how long a transaction whose connection failed is begun again:
 	// the restart of a server goes unnoticed, an outage is told soon.
 	rideOut = 3 * time.Second
+	// rideOutRead is the same for a read, for which somebody waits.
+	rideOutRead = time.Second
 )
 
 // InTx runs fn in one transaction: committed when fn returns nil, rolled back when

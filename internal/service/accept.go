@@ -59,14 +59,19 @@ func (f *Farm) Generate(ctx context.Context, caller model.Caller, req GenerateRe
 	if len(idemKey) > MaxKeyLength {
 		return model.Job{}, false, model.Invalid(model.FieldError{Field: "Idempotency-Key", Message: fmt.Sprintf("is longer than %d characters", MaxKeyLength)})
 	}
-	id, existed, err := f.accept(ctx, caller, req.Prompt, takes, idemKey, requestHash)
+	accepted, existed, err := f.accept(ctx, caller, req.Prompt, takes, idemKey, requestHash)
 	if err != nil {
 		return model.Job{}, false, err
 	}
 	if !existed {
 		f.wake()
 	}
-	job, err = f.JobByID(ctx, id)
+	job, err = f.JobByID(ctx, accepted.ID)
+	if !existed && model.CodeOf(err) == model.CodeUnavailable {
+		// It is accepted: whoever was told otherwise would ask again, and have it twice.
+		f.Log.WarnContext(ctx, "a job cannot be read back", "job", accepted.ID, "err", err)
+		return accepted, false, nil
+	}
 	return job, existed, err
 }
 
@@ -147,27 +152,28 @@ func tooCostly(cost, most int64, req GenerateRequest) model.FieldError {
 }
 
 // accept writes a job with its sounds and tasks in one transaction.
-func (f *Farm) accept(ctx context.Context, caller model.Caller, words string, takes []take, idemKey string, hash []byte) (id uuid.UUID, existed bool, err error) {
+func (f *Farm) accept(ctx context.Context, caller model.Caller, words string, takes []take, idemKey string, hash []byte) (job model.Job, existed bool, err error) {
 	for {
 		err = f.DB.InTx(ctx, func(tx *db.Tx) error {
-			id, existed, err = f.acceptTx(ctx, tx, caller, words, takes, idemKey, hash)
+			job, existed, err = f.acceptTx(ctx, tx, caller, words, takes, idemKey, hash)
 			return err
 		})
 		// The other request has committed by now, so the next round finds its job;
 		// unless that was removed at once, and then this one takes its place.
 		if !errors.Is(err, errKeyTaken) {
-			return id, existed, err
+			return job, existed, err
 		}
 	}
 }
 
-func (f *Farm) acceptTx(ctx context.Context, tx *db.Tx, caller model.Caller, words string, takes []take, idemKey string, hash []byte) (uuid.UUID, bool, error) {
+// acceptTx returns the job as it was accepted or, of one that existed, its id alone.
+func (f *Farm) acceptTx(ctx context.Context, tx *db.Tx, caller model.Caller, words string, takes []take, idemKey string, hash []byte) (model.Job, bool, error) {
 	now := f.now()
 	owner := caller.Owner()
 	if idemKey != "" {
 		id, found, err := f.replay(ctx, tx, owner, idemKey, hash, now)
 		if err != nil || found {
-			return id, found, err
+			return model.Job{ID: id}, found, err
 		}
 	}
 	var anonKey *string
@@ -179,24 +185,27 @@ func (f *Farm) acceptTx(ctx context.Context, tx *db.Tx, caller model.Caller, wor
 	}
 	jobID, err := f.id()
 	if err != nil {
-		return uuid.Nil, false, err
+		return model.Job{}, false, err
 	}
 	lane := model.Interactive
+	job := model.Job{
+		ID: jobID, Owner: caller, Kind: model.JobGenerate, State: model.Queued, Lane: lane, Version: 1, Remaining: len(takes), CreatedAt: now,
+	}
 	if _, err := tx.Exec(ctx, `
 INSERT INTO jobs (id, owner_id, anon_key, kind, lane, state, version, remaining, created_at, expires_at)
 VALUES (?, ?, ?, ?, ?, 'queued', 1, ?, ?, ?)`,
 		jobID, caller.UserID, anonKey, model.JobGenerate, lane, len(takes), now, expires); err != nil {
-		return uuid.Nil, false, err
+		return model.Job{}, false, err
 	}
 	if idemKey != "" {
 		n, err := tx.Exec(ctx, `
 INSERT INTO idempotency_keys (owner, key, request_hash, job_id, created_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (owner, key) DO NOTHING`, owner, idemKey, notNil(hash), jobID, now)
 		if err != nil {
-			return uuid.Nil, false, err
+			return model.Job{}, false, err
 		}
 		if n == 0 {
-			return uuid.Nil, false, errKeyTaken
+			return model.Job{}, false, errKeyTaken
 		}
 	}
 	var cost int64
@@ -205,36 +214,42 @@ ON CONFLICT (owner, key) DO NOTHING`, owner, idemKey, notNil(hash), jobID, now)
 	}
 	tag, err := f.reserve(ctx, tx, owner, lane, cost)
 	if err != nil {
-		return uuid.Nil, false, err
+		return model.Job{}, false, err
 	}
 	if err := f.checkQuota(ctx, tx, owner, len(takes)); err != nil {
-		return uuid.Nil, false, err
+		return model.Job{}, false, err
 	}
 	for i, t := range takes {
 		tag += t.cost
 		soundID, err := f.id()
 		if err != nil {
-			return uuid.Nil, false, err
+			return model.Job{}, false, err
 		}
 		taskID, err := f.id()
 		if err != nil {
-			return uuid.Nil, false, err
+			return model.Job{}, false, err
 		}
+		sound := model.Sound{
+			ID: soundID, Owner: caller, JobID: jobID, TaskID: taskID, Position: i, Prompt: strings.TrimSpace(words),
+			Name: soundName(words, i, len(takes)), State: model.Queued, Patch: t.patch, Format: format.WAV,
+			Explanation: t.explanation, CreatedAt: now, ExpiresAt: expires,
+		}
+		job.Sounds = append(job.Sounds, sound)
 		if _, err := tx.Exec(ctx, `
 INSERT INTO sounds (id, owner_id, anon_key, job_id, position, prompt, name, state, patch, format, explanation, created_at, expires_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
-			soundID, caller.UserID, anonKey, jobID, i, strings.TrimSpace(words), soundName(words, i, len(takes)),
-			string(t.patch.Canonical()), format.WAV, string(t.explanation), now, expires); err != nil {
-			return uuid.Nil, false, err
+			sound.ID, caller.UserID, anonKey, jobID, i, sound.Prompt, sound.Name,
+			string(t.patch.Canonical()), sound.Format, string(t.explanation), now, expires); err != nil {
+			return model.Job{}, false, err
 		}
 		if _, err := tx.Exec(ctx, `
 INSERT INTO tasks (id, job_id, sound_id, kind, lane, owner, state, not_before, tag, cost, created_at)
 VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
 			taskID, jobID, soundID, model.TaskRender, lane, owner, now, tag, t.cost, now); err != nil {
-			return uuid.Nil, false, err
+			return model.Job{}, false, err
 		}
 	}
-	return jobID, false, nil
+	return job, false, nil
 }
 
 // replay looks for the job of an idempotency key.
