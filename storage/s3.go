@@ -32,11 +32,8 @@ const (
 	// firstBuffer is the start of a buffer that grows to partSize: a short sound.
 	firstBuffer = 1 << 20
 
-	s3Connect = 5 * time.Second
-	// s3Silence is how long a transfer may stand still.
-	s3Silence = 15 * time.Second
-	// s3Question bounds what carries no blob: is it there, delete it, a page of a list.
-	s3Question = 10 * time.Second
+	s3Connect      = 5 * time.Second
+	defaultSilence = 15 * time.Second
 	// s3Tries is how often a request is sent in all, where the network or the server
 	// failed.
 	s3Tries = 2
@@ -62,6 +59,9 @@ type S3Config struct {
 	SecretKey string
 	// PublicEndpoint is how browsers reach the server; "" = they do not.
 	PublicEndpoint string
+	// Silence is how long a transfer may stand still; default 15 s. What carries no
+	// blob (is it there, delete it) has two thirds of that in all.
+	Silence time.Duration
 	// Origin is the browser app's own, which may read what PublicEndpoint serves.
 	Origin string
 }
@@ -70,27 +70,32 @@ type S3Config struct {
 // of its object. An upload that did not end is kept by the server, invisible, until
 // SweepTemp or a rule of the server's own removes it.
 type S3 struct {
-	core    *minio.Core
-	public  *minio.Client // nil without a public endpoint
-	origin  string        // of the addresses that public signs
-	cfg     S3Config
-	buffers sync.Pool // of *[]byte
-	idle    func()
+	core   *minio.Core
+	public *minio.Client // nil without a public endpoint
+	origin string        // of the addresses that public signs
+	cfg    S3Config
+	// question bounds what carries no blob.
+	question time.Duration
+	buffers  sync.Pool // of *[]byte
+	idle     func()
 }
 
 var _ Store = (*S3)(nil)
 
 // NewS3 returns a store; it does not ask the server yet.
 func NewS3(cfg S3Config) (*S3, error) {
-	s := &S3{cfg: cfg}
+	if cfg.Silence <= 0 {
+		cfg.Silence = defaultSilence
+	}
+	s := &S3{cfg: cfg, question: cfg.Silence * 2 / 3}
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           stall.Dialer{Connect: s3Connect, Silence: s3Silence}.DialContext,
-		TLSHandshakeTimeout:   s3Question,
-		ResponseHeaderTimeout: s3Silence,
+		DialContext:           stall.Dialer{Connect: s3Connect, Silence: cfg.Silence}.DialContext,
+		TLSHandshakeTimeout:   s.question,
+		ResponseHeaderTimeout: cfg.Silence,
 		MaxIdleConnsPerHost:   s3Conns,
-		IdleConnTimeout:       s3Silence / 2, // before the silence ends it
-		DisableCompression:    true,          // sizes and ranges are those of the bytes
+		IdleConnTimeout:       cfg.Silence / 2, // before the silence ends it
+		DisableCompression:    true,            // sizes and ranges are those of the bytes
 	}
 	s.idle = transport.CloseIdleConnections
 	client, err := newClient(cfg, cfg.Endpoint, transport)
@@ -193,7 +198,7 @@ func (s *S3) selfTest(ctx context.Context) (err error) {
 // rules (MinIO has one setting for all buckets): that is the operator's to mend,
 // and the error says so.
 func (s *S3) AllowOrigin(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s3Question)
+	ctx, cancel := context.WithTimeout(ctx, s.question)
 	defer cancel()
 	rules, err := s.core.GetBucketCors(ctx, s.cfg.Bucket)
 	if err == nil && rules != nil {
@@ -367,7 +372,7 @@ func (p *put) inParts(ctx context.Context, src io.Reader, buf *[]byte) error {
 	}
 	if err != nil {
 		// Not ctx: what was sent must go even where ctx has ended.
-		tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), s3Question)
+		tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.question)
 		defer cancel()
 		if aerr := s.core.AbortMultipartUpload(tidy, s.cfg.Bucket, p.key, upload); aerr != nil && minio.ToErrorResponse(aerr).Code != minio.NoSuchUpload {
 			err = errors.Join(err, fmt.Errorf("abort the upload: %w", aerr))
@@ -422,7 +427,7 @@ func (p *put) settle(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), s3Question)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.s.question)
 	defer cancel()
 	object, serr := p.s.core.StatObject(after, p.s.cfg.Bucket, p.key, minio.StatObjectOptions{})
 	ours := serr == nil && object.UserMetadata[metaMarker] == p.marker
@@ -445,7 +450,7 @@ func (s *S3) Stat(ctx context.Context, key string) (Info, error) {
 	if _, err := ParseKey(key); err != nil {
 		return Info{}, err
 	}
-	within, cancel := context.WithTimeout(ctx, s3Question)
+	within, cancel := context.WithTimeout(ctx, s.question)
 	defer cancel()
 	object, err := s.core.StatObject(within, s.cfg.Bucket, key, minio.StatObjectOptions{})
 	if err != nil {
@@ -466,7 +471,7 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 	if _, err := ParseKey(key); err != nil {
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, s3Question)
+	within, cancel := context.WithTimeout(ctx, s.question)
 	defer cancel()
 	err := s.core.RemoveObject(within, s.cfg.Bucket, key, minio.RemoveObjectOptions{})
 	if err != nil && minio.ToErrorResponse(err).Code != minio.NoSuchKey {
@@ -530,7 +535,7 @@ func (s *S3) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("check the store: %w", err)
 	}
-	within, cancel := context.WithTimeout(ctx, s3Question)
+	within, cancel := context.WithTimeout(ctx, s.question)
 	defer cancel()
 	exists, err := s.core.BucketExists(within, s.cfg.Bucket)
 	if err != nil {

@@ -69,7 +69,7 @@ func (r *s3Reader) request() error {
 		}
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
-	late := time.AfterFunc(s3Question, cancel)
+	late := time.AfterFunc(r.s.question, cancel)
 	body, _, _, err := r.s.core.GetObject(ctx, r.s.cfg.Bucket, r.info.Key, opts)
 	if !late.Stop() && err == nil {
 		err = errors.Join(context.DeadlineExceeded, body.Close())

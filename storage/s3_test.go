@@ -264,7 +264,9 @@ func TestS3SaysWhereABucketTakesNoRules(t *testing.T) {
 func TestS3FaultsAreBounded(t *testing.T) {
 	t.Parallel()
 	proxy := testenv.StartProxy(t, "tcp", testenv.SharedMinIO(t).Addr())
-	s := openS3(t, bucket(t, "http://"+proxy.Addr()))
+	cfg := bucket(t, "http://"+proxy.Addr())
+	cfg.Silence = 3 * time.Second
+	s := openS3(t, cfg)
 	require.NoError(t, s.Prepare(t.Context()))
 	key := storagetest.NewKey(t, "a")
 	data := bytes.Repeat([]byte("x"), 300_000)
@@ -331,12 +333,12 @@ func TestS3FaultsAreBounded(t *testing.T) {
 	_, err = io.ReadFull(r, make([]byte, 1000))
 	require.NoError(t, err)
 	proxy.Stall()
-	away("read", 20*time.Second, func() error {
+	away("read", 6*time.Second, func() error {
 		_, err := io.ReadAll(r)
 		return err
 	})
 	_ = r.Close() // its connection has failed
-	all(45 * time.Second)
+	all(12 * time.Second)
 	proxy.Heal()
 	require.NoError(t, read(), "it is back by itself")
 }
