@@ -56,6 +56,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, backing.Leaks())
 }
 
+// document is that of the API, read once: the tests only look at it.
+var document = sync.OnceValues(func() (*openapi3.T, error) { return api.Document(context.Background()) })
+
 // setup says how a plant differs from the usual one.
 type setup struct {
 	speed   float64 // of renders, as a multiple of real time; 0 = unlimited
@@ -163,9 +166,9 @@ func start(t testing.TB, on backing.Services, s setup) *plant {
 	if s.change != nil {
 		s.change(&opt)
 	}
-	p.api, err = api.New(t.Context(), opt)
+	p.api, err = api.New(opt)
 	require.NoError(t, err)
-	p.doc, err = api.Document(t.Context())
+	p.doc, err = document()
 	require.NoError(t, err)
 	p.server = &http.Server{Handler: p.api, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	done := make(chan struct{})

@@ -398,7 +398,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 	if !bool(a.opt.Config.RateLimits) {
 		maxStreams = -1
 	}
-	edge, err := api.New(ctx, api.Options{
+	edge, err := api.New(api.Options{
 		Farm:    p.farm,
 		Library: p.library,
 		Hub:     hub,
