@@ -6,10 +6,8 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -39,37 +37,15 @@ func New(t testing.TB, dialect db.Dialect) *db.DB {
 	cfg := db.Config{Path: filepath.Join(t.TempDir(), "patchlab.db")}
 	if dialect == db.Postgres {
 		cfg = db.Config{URL: PostgresURL(t), MaxConns: poolSize}
-	} else {
-		data, err := migrated()
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(cfg.Path, data, 0o600))
 	}
 	d, err := db.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	if dialect == db.SQLite {
+		require.NoError(t, d.Migrate(t.Context()))
+	}
 	return d
 }
-
-// migrated returns the file of a SQLite database that is migrated and empty: to
-// copy it is faster than to migrate anew.
-//
-//nolint:gochecknoglobals // made once for the process
-var migrated = sync.OnceValues(func() (data []byte, err error) {
-	dir, err := os.MkdirTemp("", "patchlab-dbtest-")
-	if err != nil {
-		return nil, fmt.Errorf("make a folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	path := filepath.Join(dir, "template.db")
-	d, err := db.Open(context.Background(), db.Config{Path: path})
-	if err != nil {
-		return nil, fmt.Errorf("open the template: %w", err)
-	}
-	if err := errors.Join(d.Migrate(context.Background()), d.Close()); err != nil {
-		return nil, fmt.Errorf("migrate the template: %w", err)
-	}
-	return os.ReadFile(filepath.Clean(path))
-})
 
 // poolSize keeps many tests at once within the server's connections.
 const poolSize = 6
