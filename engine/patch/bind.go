@@ -203,6 +203,9 @@ func (p Patch) Validate() error {
 	if d := p.Output.Duration; d > 0 && d < MinDuration {
 		bad.add("output.duration", "must be 0 (as long as the sound) or %s to %s s, not %s", text(MinDuration), text(MaxDuration), text(d))
 	}
+	if p.Output.Loop == "on" && p.Output.Duration == 0 {
+		bad.add("output.duration", "must be %s to %s s for a loop, not 0", text(MinDuration), text(MaxDuration))
+	}
 	return bad.err()
 }
 
