@@ -29,6 +29,10 @@ type voice struct {
 // same.
 func unison(p patch.Oscillator, random rng.Stream, start uint64) (voices []voice, mono bool) {
 	voices = make([]voice, p.Unison)
+	inner := 0.0 // place of the middle voices
+	if p.Unison%2 == 0 {
+		inner = 1 / float64(p.Unison-1)
+	}
 	power := 0.0 // voices of random phase add by power
 	for i := range voices {
 		v := &voices[i]
@@ -43,7 +47,10 @@ func unison(p patch.Oscillator, random rng.Stream, start uint64) (voices []voice
 		if i%2 == 1 { // neighbours in pitch stand on opposite sides
 			side = -side
 		}
-		gain := 1 - float64(math.Abs(place)*(1-p.Blend))
+		gain := 1.0
+		if p.Unison > 2 {
+			gain -= float64((math.Abs(place) - inner) / (1 - inner) * (1 - p.Blend))
+		}
 		power += float64(gain * gain)
 		gl, gr := Pan(side)
 		v.gl, v.gr = float64(gl*gain), float64(gr*gain)
