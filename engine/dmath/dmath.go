@@ -48,6 +48,18 @@ func SinQuarter(x float64) float64 {
 	return float64(p * x)
 }
 
+// SinQuarterShort returns sin(2πx) for x in turns, |x| ≤ 0.25, within 1e-9.
+func SinQuarterShort(x float64) float64 {
+	y := float64(x * x)
+	p := float64(s13*y) + s11
+	p = float64(p*y) + s9
+	p = float64(p*y) + s7
+	p = float64(p*y) + s5
+	p = float64(p*y) + s3
+	p = float64(p*y) + s1
+	return float64(p * x)
+}
+
 // CosTurns returns cos(2πx) for a finite x in turns.
 func CosTurns(x float64) float64 { return SinTurns(x + 0.25) }
 

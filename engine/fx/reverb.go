@@ -5,33 +5,27 @@ import (
 
 	"patchlab/engine/dmath"
 	"patchlab/engine/patch"
+	"patchlab/engine/vec"
 )
-
-// lines is the number of delay lines of the network, a power of 2.
-const lines = 16
 
 // Reverb is a feedback delay network of sixteen lines behind four diffusing
 // all-passes a side (Jot and Chaigne, "Digital delay networks for designing
 // artificial reverberators", 1991; all-passes by Schroeder, "Natural sounding
-// artificial reverberation", 1962). The lines meet in a Householder matrix; each
+// artificial reverberation", 1962). The lines meet in a Hadamard matrix; each
 // has a gain that makes it fall by 60 dB in the reverberation time and a
 // first-order low-pass that halves that time well above the damping frequency.
 //
-// Every line is longer than a block, so the network is computed line by line,
-// a block of each at a time.
+// Every line is longer than a block, so the network is computed a block of each line
+// at a time.
 type Reverb struct {
-	mix    float64
-	wet    float64 // brings the tail to about the level of what made it
-	early  float64 // gain of the first, diffused reflections
-	pre    [2]ring
-	diff   [2][4]ring
-	line   [lines]ring
-	gain   [lines]float64 // of a pass, at low frequencies
-	damp   [lines]float64 // coefficient of its low-pass
-	memory [lines]float64
-	block  [lines][maxFrames]float64
-	in     [2][maxFrames]float64
-	sum    [maxFrames]float64
+	mix, early, wet float32
+	pre             [2]ring
+	diff            [2][4]ring
+	line            [vec.Lines]ring
+	net             vec.Network
+	sway            [vec.Lines]sway
+	frame           int64 // the next
+	in, out         [2][maxFrames]float32
 }
 
 // Lengths in frames at 48 kHz: primes, the lines spread over 31 to 99 ms evenly on a
@@ -40,18 +34,24 @@ type Reverb struct {
 //
 //nolint:gochecknoglobals // a constant that Go cannot write as one
 var (
-	lineFrames = [lines]float64{1487, 2003, 2699, 3637, 1609, 2161, 2917, 3923, 1733, 2333, 3137, 4231, 1867, 2503, 3373, 4561}
+	lineFrames = [vec.Lines]float64{1487, 2003, 2699, 3637, 1609, 2161, 2917, 3923, 1733, 2333, 3137, 4231, 1867, 2503, 3373, 4561}
 	diffFrames = [2][4]float64{{113, 167, 241, 353}, {127, 181, 263, 379}}
 )
 
-const designRate = 48000
+const (
+	designRate = 48000
+	// undamped is the damping frequency in Hz at which the lines have no low-pass.
+	undamped = 20000
+	// diffusion is the gain of the all-passes.
+	diffusion = 0.6
+)
 
 // NewReverb returns a reverberator, nil where its mix is 0.
 func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	if p.Mix <= 0 {
 		return nil
 	}
-	r := &Reverb{mix: p.Mix, early: 0.5}
+	r := &Reverb{mix: float32(p.Mix), early: 0.5}
 	for side := range r.pre {
 		r.pre[side] = newRing(int(float64(p.PreDelay * rate)))
 		for i := range r.diff[side] {
@@ -62,14 +62,21 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	for i := range r.line {
 		n := frames(lineFrames[i], rate)
 		r.line[i] = newRing(n)
-		r.gain[i] = dmath.Gain(-60 * (float64(n) / float64(rate*p.Time)))
-		// An octave above the damping frequency another −60 dB in the same time: one
-		// pole with the gain of a pass there and 1 at 0 Hz.
-		r.damp[i] = onePole(r.gain[i], 2*(p.Damping/rate))
-		mean += float64(r.gain[i] / lines)
+		gain := dmath.Gain(-60 * (float64(n) / float64(rate*p.Time)))
+		damp := 0.0
+		if p.Damping < undamped {
+			// An octave above the damping frequency another −60 dB in the same time: one
+			// pole with the gain of a pass there and 1 at 0 Hz.
+			damp = onePole(gain, 2*(p.Damping/rate))
+		}
+		r.net.Gain[i], r.net.Damp[i] = float32(float64(gain*(1-damp))), float32(damp)
+		mean += float64(gain / vec.Lines)
+		if p.Modulation > 0 {
+			r.sway[i] = newSway(i, p.Modulation, rate)
+		}
 	}
 	// A loop with the gain g keeps 1/(1−g²) times the energy that it is fed.
-	r.wet = float64(0.45 * math.Sqrt(1-float64(mean*mean)))
+	r.wet = float32(1.8 * math.Sqrt(1-float64(mean*mean)))
 	return r
 }
 
@@ -87,59 +94,34 @@ func onePole(d, f float64) float64 {
 }
 
 // Process adds the reverberation to left and right, of at most 256 frames, in place.
-func (r *Reverb) Process(left, right []float64) {
+func (r *Reverb) Process(left, right []float32) {
 	n := len(left)
-	for side, dry := range [2][]float64{left, right} {
-		x := r.in[side][:n]
-		copy(x, dry)
-		r.pre[side].delay(x)
+	dry := [2][]float32{left, right}
+	in, out := [2][]float32{r.in[0][:n], r.in[1][:n]}, [2][]float32{r.out[0][:n], r.out[1][:n]}
+	for side := range dry {
+		copy(in[side], dry[side])
+		r.pre[side].delay(in[side])
 		for k := range r.diff[side] {
-			r.diff[side][k].allPass(x)
+			r.diff[side][k].allPass(in[side])
 		}
+		clear(out[side])
 	}
-	sum := r.sum[:n]
-	clear(sum)
-	for k := 0; k < lines; k += 2 { // two at a time: two recursions side by side
-		a, b := r.block[k][:n], r.block[k+1][:n]
-		r.line[k].peek(a)
-		r.line[k+1].peek(b)
-		ma, mb := r.memory[k], r.memory[k+1]
-		ga, gb, da, db := r.gain[k], r.gain[k+1], r.damp[k], r.damp[k+1]
-		for i := range sum {
-			x, y := float64(ga*a[i]), float64(gb*b[i])
-			ma = x + float64(da*(ma-x))
-			mb = y + float64(db*(mb-y))
-			a[i], b[i] = ma, mb
-			sum[i] += ma + mb
-		}
-		r.memory[k], r.memory[k+1] = quiet(ma), quiet(mb)
-	}
-	// Left takes the lines that the left input feeds, right the others, with
-	// alternating signs so that the tails differ.
-	var out [2][maxFrames]float64
-	for k := range lines {
-		x := r.block[k][:n]
-		side := k & 1
-		into, from := r.in[side][:n], out[side][:n]
-		if k&2 == 0 {
-			for i, y := range x {
-				from[i] += y
-				x[i] = into[i] + (y - float64(sum[i]*(2.0/lines)))
-			}
+	for k := range r.line {
+		block := r.net.Block[k][:n]
+		if r.sway[k].depth > 0 {
+			r.sway[k].peek(&r.line[k], block, r.frame)
 		} else {
-			for i, y := range x {
-				from[i] -= y
-				x[i] = into[i] + (y - float64(sum[i]*(2.0/lines)))
-			}
+			r.line[k].peek(block)
 		}
-		r.line[k].push(x)
 	}
-	for side, dry := range [2][]float64{left, right} {
-		first, tail := r.in[side][:n], out[side][:n]
-		for i, x := range dry {
-			y := float64(r.early*first[i]) + float64(r.wet*tail[i])
-			dry[i] = x + float64(r.mix*(y-x))
-		}
+	r.net.Process(in[0], in[1], out[0], out[1])
+	for k := range r.line {
+		r.line[k].push(r.net.Block[k][:n])
+	}
+	r.frame += int64(n)
+	for side := range dry {
+		vec.Mix(out[side], in[side], r.wet, r.early)
+		vec.Mix(dry[side], out[side], 1-r.mix, r.mix)
 	}
 }
 
@@ -152,18 +134,9 @@ type ring struct {
 func newRing(n int) ring { return ring{frames: make([]float32, n)} }
 
 // peek copies the oldest frames, of which there are enough, into x.
-func (d *ring) peek(x []float64) {
-	head := d.frames[d.at:]
-	if len(head) > len(x) {
-		head = head[:len(x)]
-	}
-	for i, y := range head {
-		x[i] = float64(y)
-	}
-	rest := x[len(head):]
-	for i, y := range d.frames[:len(rest)] {
-		rest[i] = float64(y)
-	}
+func (d *ring) peek(x []float32) {
+	n := copy(x, d.frames[d.at:])
+	copy(x[n:], d.frames)
 }
 
 // next returns the oldest frames, n at most and as many as stand in one piece, and
@@ -180,45 +153,85 @@ func (d *ring) next(n int) []float32 {
 }
 
 // push replaces the oldest frames.
-func (d *ring) push(x []float64) {
+func (d *ring) push(x []float32) {
 	for len(x) > 0 {
-		piece := d.next(len(x))
-		for i, v := range x[:len(piece)] {
-			piece[i] = single(v)
-		}
-		x = x[len(piece):]
+		n := copy(d.next(len(x)), x)
+		x = x[n:]
 	}
 }
 
 // delay delays x in place.
-func (d *ring) delay(x []float64) {
+func (d *ring) delay(x []float32) {
 	for len(x) > 0 && len(d.frames) > 0 {
 		piece := d.next(len(x))
 		for i, v := range x[:len(piece)] {
-			x[i], piece[i] = float64(piece[i]), single(v)
+			x[i], piece[i] = piece[i], v
 		}
 		x = x[len(piece):]
 	}
 }
 
 // allPass filters x in place with Schroeder's all-pass.
-func (d *ring) allPass(x []float64) {
-	const g = 0.6
+func (d *ring) allPass(x []float32) {
 	for len(x) > 0 {
 		piece := d.next(len(x))
-		for i, v := range x[:len(piece)] {
-			y := float64(piece[i])
-			w := v + float64(g*y)
-			x[i] = y - float64(g*w)
-			piece[i] = single(w)
-		}
+		vec.AllPass(x[:len(piece)], piece, diffusion)
 		x = x[len(piece):]
 	}
 }
 
-// single rounds to float32 without leaving a denormal number behind: what is below
-// 1e-25 is lost in the sum.
-func single(x float64) float32 {
-	const large = 1e-9
-	return float32((x + large) - large)
+// sway moves the place at which a line is read to and fro, so that its modes waver.
+// It reads a little ahead of the line's end.
+type sway struct {
+	depth float64 // frames to either side
+	phase float64 // turns
+	step  float64 // turns a frame
+}
+
+// newSway returns the movement of the i-th line: up to 0.4 ms to either side at rates
+// of 0.3 to 1.1 Hz, which no two lines share.
+func newSway(i int, amount, rate float64) sway {
+	const golden = 0.6180339887498949
+	place := float64(float64(i) * golden)
+	place -= math.Floor(place)
+	return sway{depth: float64(float64(amount*0.0004) * rate), phase: place, step: (0.3 + float64(0.8*place)) / rate}
+}
+
+// swayStep is the number of frames over which the movement is a straight line.
+const swayStep = 32
+
+// ahead returns how many frames before the end of its line it reads.
+func (s *sway) ahead(frame int64) float64 {
+	return 1 + float64(s.depth*(1+dmath.SinTurns(s.phase+float64(float64(frame)*s.step))))
+}
+
+// peek copies what stands at the moving place into x, which starts at a frame, by
+// cubic interpolation (Catmull and Rom, 1974).
+func (s *sway) peek(d *ring, x []float32, frame int64) {
+	size := len(d.frames)
+	var from, slope float64
+	for i := range x {
+		k := (frame + int64(i)) % swayStep
+		if i == 0 || k == 0 {
+			start := frame + int64(i) - k
+			from = s.ahead(start)
+			slope = (s.ahead(start+swayStep) - from) / swayStep
+		}
+		at := from + float64(slope*float64(k))
+		whole := math.Floor(at)
+		f := float32(at - whole)
+		j := d.at + i + int(whole)
+		y0, y1, y2, y3 := d.frames[wrap(j-1, size)], d.frames[wrap(j, size)], d.frames[wrap(j+1, size)], d.frames[wrap(j+2, size)]
+		c1 := float32(0.5 * (y2 - y0))
+		c2 := y0 - float32(2.5*y1) + float32(2*y2) - float32(0.5*y3)
+		c3 := float32(0.5*(y3-y0)) + float32(1.5*(y1-y2))
+		x[i] = y1 + float32(f*(c1+float32(f*(c2+float32(f*c3)))))
+	}
+}
+
+func wrap(i, n int) int {
+	if i >= n {
+		return i - n
+	}
+	return i
 }

@@ -1,5 +1,5 @@
 // Package osc holds the sources of raw sound: band-limited oscillators with
-// unison, and coloured noise.
+// unison, wavetables, frequency modulation and coloured noise.
 package osc
 
 import (
@@ -8,216 +8,228 @@ import (
 	"patchlab/engine/dmath"
 	"patchlab/engine/patch"
 	"patchlab/engine/rng"
+	"patchlab/engine/vec"
 )
 
-// Latency is the number of frames by which an oscillator's output lags behind
-// its phase: the band limit looks ahead. The first Latency frames of a sound are
-// to be thrown away.
+// Latency is the number of frames by which an Oscillator's output lags behind its
+// phase: the band limit looks ahead. Call Skip before the first Process.
 const Latency = half
 
 // MaxBlock is the largest number of frames of one call of Process.
-const MaxBlock = 64
+const MaxBlock = vec.MaxBlock
 
-// voice is one of the unison voices. Phases are integers, a turn being 2^64, so
-// that they never lose precision and wrap by overflow.
-type voice struct {
-	phase  uint64
-	ratio  float64 // its frequency to the layer's
-	gl, gr float64
-}
-
-// Oscillator is a band-limited oscillator of 1 to 16 voices, in stereo.
+// Oscillator is a band-limited saw, square, triangle or sine of 1 to 16 voices, in
+// stereo.
+//
+// Between its wraps a saw is a straight line, or a parabola where the frequency
+// moves, and so is the sum of several: only the coefficients are kept, and rendered
+// once for all voices. What happens at a moment, a jump or a bend, is noted for its
+// frame, with the residual of the band limit.
 type Oscillator struct {
-	process func(o *Oscillator, v *voice, s *sweep)
-	width   float64 // of the square's pulse
-	voices  []voice
-	mono    bool
-	res     *residuals
-	sweep   sweep
-	// What the voices gave and what the residuals of their jumps add, from half
-	// before to half after the frame that is due.
-	left, right [MaxBlock + taps]float64
+	add    func(o *Oscillator, v *voice, m *move)
+	width  float64 // of the square's pulse
+	voices []voice
+	mono   bool
+	res    *residuals
+
+	sides [2]side
+	// The frame that is due stands at 0; the frame of the phases at half.
+	out [2][MaxBlock + taps]float32
 }
 
-// sweep is a stretch of frames over which all moves in straight lines.
-type sweep struct {
-	n      int
-	f, df  float64 // turns per frame, before the first frame and its change a frame
-	w, dw  float64 // pulse width in turns, likewise
-	lines  [2]line
-	active bool // something was added to lines
+// side is one channel of the sum of all voices over a stretch: at first, what
+// happens at its frames, and whether anything did.
+type side struct {
+	value, slope, curve float64               // before the first frame; added up: slope += curve, value += slope
+	jumps               [MaxBlock]float64     // added to value at a frame
+	bends               [MaxBlock + 1]float64 // added to slope
+	turns               [MaxBlock + 1]float64 // added to curve
 }
 
-// line is a sum of straight lines and parabolas: at the frame i, counted from 1,
-// a + b·i + c·i·(i+1)/2.
-type line struct{ a, b, c float64 }
-
-func (l *line) add(g, a, b, c float64) {
-	l.a += float64(g * a)
-	l.b += float64(g * b)
-	l.c += float64(g * c)
+// move is a stretch of frames over which all goes in straight lines.
+type move struct {
+	n     int
+	f, df float64 // turns per frame, before the first frame and its change a frame
+	w, dw float64 // pulse width in turns, likewise
+	lines bool    // something was added to sides
+	bent  bool    // bends and turns are not all 0
 }
 
 // New makes an oscillator with the level and the tuning of p. Several voices start
 // at phases drawn from random; a single one starts where its wave crosses zero.
 func New(p patch.Oscillator, random rng.Stream) *Oscillator {
-	o := &Oscillator{width: p.PulseWidth, voices: make([]voice, p.Unison), mono: p.Unison == 1 || p.Spread == 0, res: tables()}
+	o := &Oscillator{width: p.PulseWidth, res: tables()}
 	start := uint64(0)
 	switch p.Wave {
 	case "square":
-		o.process = (*Oscillator).square
+		o.add = (*Oscillator).square
 	case "triangle":
-		o.process, start = (*Oscillator).triangle, 1<<62
+		o.add, start = (*Oscillator).triangle, 1<<62
 	case "sine":
-		o.process = (*Oscillator).sine
+		o.add = (*Oscillator).sine
 	default:
-		o.process, start = (*Oscillator).saw, 1<<63
+		o.add, start = (*Oscillator).saw, 1<<63
 	}
-	gain := p.Level / math.Sqrt(float64(p.Unison)) // voices of random phase add by power
-	for i := range o.voices {
-		v := &o.voices[i]
-		place := 0.0 // −1 … 1
-		v.phase = start
-		if p.Unison > 1 {
-			place = float64(2*i)/float64(p.Unison-1) - 1
-			v.phase = random.Bits(uint64(i))
-		}
-		v.ratio = dmath.Ratio(p.Tune + float64(place*p.Detune))
-		side := float64(place * p.Spread)
-		if i%2 == 1 { // neighbours in pitch stand on opposite sides
-			side = -side
-		}
-		v.gl, v.gr = Pan(side)
-		v.gl, v.gr = float64(v.gl*gain), float64(v.gr*gain)
-	}
+	o.voices, o.mono = unison(p, random, start)
 	return o
 }
 
 // Mono reports whether both sides are the same.
 func (o *Oscillator) Mono() bool { return o.mono }
 
-// Pan returns the gains of left and right of a place from −1 to 1 by the
-// equal-power law, exactly 1 at the centre.
-func Pan(place float64) (left, right float64) {
-	if place == 0 {
-		return 1, 1
-	}
-	t := float64((max(-1, min(1, place)) + 1) / 8)
-	return float64(math.Sqrt2 * dmath.SinTurns(0.25-t)), float64(math.Sqrt2 * dmath.SinTurns(t))
+// Skip runs through the frames that the band limit looks ahead.
+func (o *Oscillator) Skip(at Controls) {
+	var nowhere [2][Latency]float32
+	o.Process(nowhere[0][:], nowhere[1][:], at, at)
 }
 
-// maxStep is the largest increment of a phase, a frequency of 0.45 of the rate.
-const maxStep = 0.45
-
-// Process adds len(left) frames to left and right. The frequency, in turns per
-// frame, goes in a straight line from f0 to f1 over them; the pulse width of a
-// square differs from its own by w0 at first and w1 at the end.
-func (o *Oscillator) Process(left, right []float64, f0, f1, w0, w1 float64) {
+// Process adds len(left) frames, at most MaxBlock, to left and right; all that moves
+// goes in straight lines from one end to the other.
+func (o *Oscillator) Process(left, right []float32, from, to Controls) {
 	n := len(left)
-	s := &o.sweep
-	*s = sweep{n: n, w: o.clampWidth(w0)}
-	s.dw = (o.clampWidth(w1) - s.w) / float64(n)
+	if n == 0 {
+		return
+	}
+	m := move{n: n, w: o.clampWidth(from.PulseWidth)}
+	m.dw = (o.clampWidth(to.PulseWidth) - m.w) / float64(n)
 	for i := range o.voices {
 		v := &o.voices[i]
-		s.f = min(maxStep, float64(f0*v.ratio))
-		s.df = (min(maxStep, float64(f1*v.ratio)) - s.f) / float64(n)
-		o.process(o, v, s)
+		m.f = min(maxStep, float64(from.Frequency*v.ratio))
+		m.df = (min(maxStep, float64(to.Frequency*v.ratio)) - m.f) / float64(n)
+		o.add(o, v, &m)
 	}
-	if s.active {
-		s.lines[0].render(o.left[half : half+n])
-		s.lines[1].render(o.right[half : half+n])
+	if m.lines {
+		o.sides[0].render(o.out[0][half:half+n], m.bent)
+		if o.mono {
+			o.sides[1].forget(n, m.bent)
+		} else {
+			o.sides[1].render(o.out[1][half:half+n], m.bent)
+		}
 	}
-	for i := range left {
-		left[i] += o.left[i]
-		right[i] += o.right[i]
+	vec.Add(left, o.out[0][:n], 1, 0)
+	if o.mono {
+		vec.Add(right, o.out[0][:n], 1, 0)
+	} else {
+		vec.Add(right, o.out[1][:n], 1, 0)
 	}
-	copy(o.left[:taps], o.left[n:n+taps])
-	copy(o.right[:taps], o.right[n:n+taps])
-	clear(o.left[taps : taps+n])
-	clear(o.right[taps : taps+n])
+	for s := range o.out { // on by n frames
+		copy(o.out[s][:taps], o.out[s][n:n+taps])
+		clear(o.out[s][taps : taps+n])
+	}
 }
 
 func (o *Oscillator) clampWidth(by float64) float64 { return max(0.05, min(0.95, o.width+by)) }
 
-// render adds the line to the frames of out.
-func (l *line) render(out []float64) {
-	y, slope := l.a, l.b
-	for i := range out {
-		slope += l.c
-		y += slope
-		out[i] += y
+// render adds the sum of all voices to out and forgets it.
+func (s *side) render(out []float32, bent bool) {
+	value, slope, curve := s.value, s.slope, s.curve
+	jumps := s.jumps[:len(out)]
+	if bent {
+		bends, turns := s.bends[:len(out)], s.turns[:len(out)]
+		for i := range out {
+			curve += turns[i]
+			slope += curve + bends[i]
+			value += slope + jumps[i]
+			out[i] += float32(value)
+		}
+	} else {
+		for i, jump := range jumps {
+			slope += curve
+			value += slope + jump
+			out[i] += float32(value)
+		}
 	}
+	s.forget(len(out), bent)
 }
 
-// turn is 2^64 as a float.
-const turn = 1 << 64
+func (s *side) forget(n int, bent bool) {
+	clear(s.jumps[:n])
+	if bent {
+		clear(s.bends[:n+1])
+		clear(s.turns[:n+1])
+	}
+	s.value, s.slope, s.curve = 0, 0, 0
+}
 
 // bipolar returns a phase as a straight line from −1 to 1 over a turn.
 func bipolar(phase uint64) float64 { return float64(float64(int64(phase-1<<63)) / (1 << 63)) }
 
-// increment returns a step of 0 to 1 turns as a step of a phase.
-func increment(f float64) uint64 { return uint64(float64(f * turn)) }
+// unit returns a phase in turns, 0 to 1.
+func unit(phase uint64) float64 { return float64(float64(phase>>11) / (1 << 53)) }
 
 // saw adds a voice that rises from −1 to 1.
-func (o *Oscillator) saw(v *voice, s *sweep) {
-	v.phase = o.rise(v.phase, s, s.f, s.df, v.gl, v.gr)
+func (o *Oscillator) saw(v *voice, m *move) {
+	v.phase = o.rise(v.phase, m, m.f, m.df, v.gl, v.gr)
 }
 
 // square adds a voice that is 1 over the pulse width and −1 over the rest, less
 // its mean, as the difference of two saws: one with the voice's phase and one that
 // lags by the pulse width.
-func (o *Oscillator) square(v *voice, s *sweep) {
-	lag := v.phase - increment(s.w)
-	o.rise(lag, s, s.f-s.dw, s.df, v.gl, v.gr)
-	v.phase = o.rise(v.phase, s, s.f, s.df, -v.gl, -v.gr)
+func (o *Oscillator) square(v *voice, m *move) {
+	lag := v.phase - increment(m.w)
+	o.rise(lag, m, m.f-m.dw, m.df, v.gl, v.gr)
+	v.phase = o.rise(v.phase, m, m.f, m.df, -v.gl, -v.gr)
 }
 
 // rise adds a saw with the gains gl and gr, whose frequency is f before the first
 // frame and changes by df each frame, and returns its phase at the end.
-//
-// Between its wraps a saw is a straight line, or a parabola where the frequency
-// moves, and so is the sum of several: only the lines' coefficients are kept, and
-// rendered once for all voices. A wrap adds its jump and the residual of the band
-// limit.
-func (o *Oscillator) rise(phase uint64, s *sweep, f, df, gl, gr float64) uint64 {
-	n := float64(s.n)
+func (o *Oscillator) rise(phase uint64, m *move, f, df, gl, gr float64) uint64 {
+	n := float64(m.n)
+	m.lines = true
 	start := bipolar(phase)
-	s.active = true
-	s.lines[0].add(gl, start, float64(2*f), float64(2*df))
-	s.lines[1].add(gr, start, float64(2*f), float64(2*df))
+	l, r := &o.sides[0], &o.sides[1]
+	l.value += float64(gl * start)
+	l.slope += float64(gl * float64(2*f))
+	l.curve += float64(gl * float64(2*df))
+	r.value += float64(gr * start)
+	r.slope += float64(gr * float64(2*f))
+	r.curve += float64(gr * float64(2*df))
 
 	way := float64(n*f) + float64(df*float64(n*(n+1)/2))
-	end := phase + increment(way-math.Floor(way))
-	at := unit(phase)
-	wraps := int(math.Round(at + way - unit(end))) // what the integer phase says
-	if wraps == 0 && f >= 0 && f+float64(n*df) >= 0 {
+	whole := math.Floor(way)
+	end := phase + increment(way-whole)
+	wraps := int(whole) // of the integer phase
+	if end < phase {
+		wraps++
+	}
+	if f < 0 || f+float64(n*df) < 0 {
+		o.seesaw(unit(phase), wraps, m.n, f, df, gl, gr)
 		return end
 	}
-	// Look for the wraps frame by frame; the edge of a pulse may also go backwards,
-	// where its width grows faster than the phase.
-	for i := range s.n {
+	at := unit(phase)
+	b := f + float64(0.5*df)
+	for k := 1; k <= wraps; k++ {
+		// at + b·t + df/2·t² = k
+		c := float64(k) - at
+		t := 2 * c / (b + math.Sqrt(max(0, float64(b*b)+float64(2*float64(df*c)))))
+		i := max(0, min(m.n-1, int(math.Ceil(t))-1))
+		o.jump(i, max(0, min(1, float64(i+1)-t)), float64(-2*gl), float64(-2*gr))
+	}
+	return end
+}
+
+// seesaw finds the wraps of a saw that also goes backwards, as the edge of a pulse
+// does where its width grows faster than its phase, frame by frame.
+func (o *Oscillator) seesaw(at float64, wraps, n int, f, df, gl, gr float64) {
+	for i := range n {
 		f += df
 		at += f
 		switch {
 		case at >= 1:
 			at--
 			wraps--
-			o.wrap(i, s.n, ago(at, f), float64(-2*gl), float64(-2*gr))
+			o.jump(i, ago(at, f), float64(-2*gl), float64(-2*gr))
 		case at < 0:
-			o.wrap(i, s.n, ago(at, f), float64(2*gl), float64(2*gr))
+			o.jump(i, ago(at, f), float64(2*gl), float64(2*gr))
 			at++
 			wraps++
 		}
 	}
 	if wraps != 0 { // rounding saw the last wrap a frame later
-		jump := -2 * float64(wraps)
-		o.wrap(s.n-1, s.n, 0, float64(jump*gl), float64(jump*gr))
+		by := -2 * float64(wraps)
+		o.jump(n-1, 0, float64(by*gl), float64(by*gr))
 	}
-	return end
 }
-
-// unit returns a phase in turns, 0 to 1.
-func unit(phase uint64) float64 { return float64(float64(phase>>11) / (1 << 53)) }
 
 // ago returns how many frames before now, 0 to 1, a phase that moves by f a frame
 // was at 0.
@@ -228,65 +240,95 @@ func ago(at, f float64) float64 {
 	return max(0, min(1, at/f))
 }
 
-// wrap adds a jump between the frames i−1 and i, with its residual, to the naive
-// waveform of a sweep of n frames.
-func (o *Oscillator) wrap(i, n int, ago, gl, gr float64) {
-	o.res.step.add(o.left[i:i+taps], o.right[i:i+taps], ago, gl, gr)
-	left, right := o.left[i+half:half+n], o.right[i+half:half+n]
-	for k := range left {
-		left[k] += gl
-		right[k] += gr
-	}
+// jump adds a jump between the frames i−1 and i, with its residual.
+func (o *Oscillator) jump(i int, ago, gl, gr float64) {
+	o.sides[0].jumps[i] += gl
+	o.sides[1].jumps[i] += gr
+	a, b, f := o.res.step.rows(ago)
+	o.residual(i, a, b, f, float32(gl), float32(gr))
+}
+
+func (o *Oscillator) residual(i int, a, b *[taps]float32, f, gl, gr float32) {
+	vec.Residual((*[taps]float32)(o.out[0][i:]), (*[taps]float32)(o.out[1][i:]), a, b, f, gl, gr)
 }
 
 // triangle adds a voice that rises from −1 to 1 and falls back.
-func (o *Oscillator) triangle(v *voice, s *sweep) {
-	f := s.f
-	phase, gl, gr := v.phase, v.gl, v.gr
-	left, right := o.left[half:half+s.n], o.right[half:half+s.n]
+func (o *Oscillator) triangle(v *voice, m *move) {
+	n := float64(m.n)
+	m.lines, m.bent = true, true
+	f, df := m.f, m.df
+	start := 1 - float64(2*math.Abs(bipolar(v.phase)))
+	rising := 4.0
+	if v.phase >= 1<<63 {
+		rising = -4
+	}
+	for s, g := range [2]float64{v.gl, v.gr} {
+		o.sides[s].value += float64(g * start)
+		o.sides[s].slope += float64(float64(g*rising) * f)
+		o.sides[s].curve += float64(float64(g*rising) * df)
+	}
+
+	way := float64(n*f) + float64(df*float64(n*(n+1)/2))
+	whole := math.Floor(way)
+	at, b := unit(v.phase), f+float64(0.5*df)
+	end := v.phase + increment(way-whole)
+	corners := int(2*whole) + int(end>>63) - int(v.phase>>63) // of the integer phase
+	if end < v.phase {
+		corners += 2
+	}
+	corner := 0.5 // the next one: at every half turn
+	if rising < 0 {
+		corner = 1
+	}
+	for range corners {
+		c := corner - at
+		t := 2 * c / (b + math.Sqrt(max(0, float64(b*b)+float64(2*float64(df*c)))))
+		i := max(0, min(m.n-1, int(math.Ceil(t))-1))
+		o.bend(i, float64(-2*rising), at, f, df, corner, t, v)
+		rising = -rising
+		corner += 0.5
+	}
+	v.phase = end
+}
+
+// bend turns the slope of a voice by the factor turn times its frequency at the
+// moment t, between the frames i−1 and i, when its phase, at before the first frame,
+// is at corner.
+func (o *Oscillator) bend(i int, turn, at, f, df, corner, t float64, v *voice) {
+	k := float64(i + 1)
+	past := max(0, at+float64(k*f)+float64(df*float64(k*(k+1)/2))-corner) // phase since the corner
+	now := f + float64(k*df)
+	for s, g := range [2]float64{v.gl, v.gr} {
+		g = float64(g * turn)
+		o.sides[s].jumps[i] += float64(g * past)
+		o.sides[s].bends[i+1] += float64(g * now)
+		o.sides[s].turns[i+1] += float64(g * df)
+	}
+	a, b, frac := o.res.ramp.rows(max(0, min(1, k-t)))
+	speed := float64(turn * (f + float64(df*t)))
+	o.residual(i, a, b, frac, float32(float64(speed*v.gl)), float32(float64(speed*v.gr)))
+}
+
+// sine adds a voice that needs no band limit.
+func (o *Oscillator) sine(v *voice, m *move) {
+	f := m.f
+	phase, gl, gr := v.phase, float32(v.gl), float32(v.gr)
+	left, right := o.out[0][half:half+m.n], o.out[1][half:half+m.n]
 	for i := range left {
-		f += s.df
-		step := increment(f)
-		before := phase
-		phase += step
-		if phase < step { // the lower corner
-			o.bend(i, float64(phase)/float64(step), float64(8*f), v)
-		} else if before < 1<<63 && phase >= 1<<63 { // the upper one
-			o.bend(i, float64(phase-1<<63)/float64(step), float64(-8*f), v)
-		}
-		y := 1 - float64(2*math.Abs(bipolar(phase)))
-		left[i] += float64(gl * y)
-		right[i] += float64(gr * y)
+		f += m.df
+		phase += uint64(int64(float64(f * turn)))
+		y := sine(phase)
+		left[i] += float32(gl * y)
+		right[i] += float32(gr * y)
 	}
 	v.phase = phase
 }
 
-// bend adds the residual of a change of slope, per frame, ago frames before the
-// frame i.
-func (o *Oscillator) bend(i int, ago, slope float64, v *voice) {
-	o.res.ramp.add(o.left[i:i+taps], o.right[i:i+taps], ago, float64(slope*v.gl), float64(slope*v.gr))
-}
-
-// sine returns the sine of a phase.
-func sine(phase uint64) float64 {
+// sine returns the sine of a phase, within 1e-7.
+func sine(phase uint64) float32 {
 	s := int64(phase)
 	if (phase^phase<<1)>>63 != 0 { // in the second and third quarter it runs back
 		s = math.MinInt64 - s
 	}
-	return dmath.SinQuarter(float64(float64(s) / turn))
-}
-
-// sine adds a voice that needs no band limit.
-func (o *Oscillator) sine(v *voice, s *sweep) {
-	f := s.f
-	phase, gl, gr := v.phase, v.gl, v.gr
-	left, right := o.left[half:half+s.n], o.right[half:half+s.n]
-	for i := range left {
-		f += s.df
-		phase += increment(f)
-		y := sine(phase)
-		left[i] += float64(gl * y)
-		right[i] += float64(gr * y)
-	}
-	v.phase = phase
+	return float32(dmath.SinQuarterShort(float64(float64(s) / turn)))
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"patchlab/engine/dmath"
+	"patchlab/engine/vec"
 )
 
 // The shape of the band limit: every jump of a waveform is replaced by the
@@ -15,7 +16,7 @@ import (
 // bandlimited classical waveforms using integrated polynomial interpolation",
 // 2012). The band ends, at −6 dB, at 0.435 of the sample rate.
 const (
-	taps     = 32
+	taps     = vec.Taps
 	half     = taps / 2
 	phases   = 256 // rows of a table: moments between two frames; between them a straight line
 	band     = 0.435
@@ -32,7 +33,7 @@ type residuals struct {
 // table has a row for each moment between two frames: row r, tap k is the residual
 // k−half frames after the first frame that follows the event, which happened
 // r/phases of a frame before it.
-type table [phases + 1][taps]float64
+type table [phases + 1][taps]float32
 
 // tables computes the residuals once; they are only read.
 //
@@ -66,10 +67,11 @@ var tables = sync.OnceValue(func() *residuals {
 	for row := range r.step {
 		for k := range taps {
 			i := k*phases + row
-			r.step[row][k], r.ramp[row][k] = step[i], ramp[i]
+			jump := step[i]
 			if k >= half { // frames behind the event
-				r.step[row][k]--
+				jump--
 			}
+			r.step[row][k], r.ramp[row][k] = float32(jump), float32(ramp[i])
 		}
 	}
 	return r
@@ -84,17 +86,10 @@ func impulse(t float64) float64 {
 	return float64(dmath.SinTurns(float64(band*t)) / float64(dmath.Pi*t) * w)
 }
 
-// add adds the residual of an event ago frames (0 to 1) before the frame that
-// stands at half in left and right, which have taps frames.
-func (t *table) add(left, right []float64, ago, gl, gr float64) {
+// rows returns the two rows between which an event ago frames (0 to 1) before a
+// frame lies, and how far it is from the first to the second.
+func (t *table) rows(ago float64) (a, b *[taps]float32, f float32) {
 	pos := float64(ago * phases)
-	row := min(phases-1, int(pos))
-	f := pos - float64(row)
-	a, b := &t[row], &t[row+1]
-	left, right = left[:taps], right[:taps]
-	for k := range taps {
-		y := a[k] + float64(f*(b[k]-a[k]))
-		left[k] += float64(gl * y)
-		right[k] += float64(gr * y)
-	}
+	row := max(0, min(phases-1, int(pos)))
+	return &t[row], &t[row+1], float32(pos - float64(row))
 }

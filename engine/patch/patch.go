@@ -151,12 +151,12 @@ type Bus struct {
 
 // Distortion bends the waveform.
 type Distortion struct {
-	Type     string  `json:"type"`     // soft, hard, fold, shape, crush, rate
-	Drive    float64 `json:"drive"`    // dB of gain into it; 0 is off, but for crush and rate
-	Mix      float64 `json:"mix"`      // 0..1
-	Harmonic int     `json:"harmonic"` // of shape: which harmonic of a full-scale sine it gives, 2..8
-	Bits     float64 `json:"bits"`     // of crush: 1..16
-	Rate     float64 `json:"rate"`     // Hz, of rate
+	Type  string  `json:"type"`  // soft, hard, fold, shape, crush, rate
+	Drive float64 `json:"drive"` // dB of gain into it; 0 is off, but for crush and rate
+	Mix   float64 `json:"mix"`   // 0..1
+	Bias  float64 `json:"bias"`  // of shape: −1..1, how far the curve is off its middle
+	Bits  float64 `json:"bits"`  // of crush: 1..16
+	Rate  float64 `json:"rate"`  // Hz, of rate
 }
 
 // EQ is a low shelf, a bell and a high shelf.

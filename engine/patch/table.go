@@ -95,10 +95,10 @@ func Table() []Param {
 		Param{Path: "layers.*.delay", Unit: "s", Max: MaxDuration, Scale: Square, Doc: "Silence before the layer starts."},
 		Param{Path: "layers.*.level", Unit: "dB", Min: -60, Max: 12, Doc: "Level of the layer."},
 		Param{Path: "layers.*.pan", Min: -1, Max: 1, Doc: "Place in the stereo field: −1 is left, 1 is right."},
-		Param{Path: "bus.distortion.type", Kind: Enum, Values: []string{"soft", "hard", "fold", "shape", "crush", "rate"}, DefaultEnum: "soft", Doc: "soft and hard clip, fold turns peaks back, shape adds one harmonic, crush lowers the bit depth, rate the sample rate."},
+		Param{Path: "bus.distortion.type", Kind: Enum, Values: []string{"soft", "hard", "fold", "shape", "crush", "rate"}, DefaultEnum: "soft", Doc: "soft and hard clip, fold turns peaks back, shape clips softly and lopsided, crush lowers the bit depth, rate the sample rate."},
 		Param{Path: "bus.distortion.drive", Unit: "dB", Max: 48, Doc: "Gain into the distortion; 0 is off, except for crush and rate."},
 		Param{Path: "bus.distortion.mix", Max: 1, Default: 1, Doc: "Share of the distorted sound; 0 is off."},
-		Param{Path: "bus.distortion.harmonic", Kind: Int, Min: 2, Max: 8, Default: 3, Doc: "Of shape: which harmonic of a full-scale sine it gives."},
+		Param{Path: "bus.distortion.bias", Min: -1, Max: 1, Default: 0.5, Doc: "Of shape: how far the curve is off its middle, which gives even harmonics."},
 		Param{Path: "bus.distortion.bits", Unit: "bit", Min: 1, Max: 16, Default: 8, Doc: "Bit depth of crush."},
 		Param{Path: "bus.distortion.rate", Unit: "Hz", Min: 200, Max: 48000, Default: 8000, Scale: Log, Doc: "Sample rate of rate."},
 		Param{Path: "bus.eq.low_gain", Unit: "dB", Min: -24, Max: 24, Doc: "Gain of the low shelf."},
@@ -213,6 +213,7 @@ func Targets() []Target {
 		{Name: "pulse_width", Min: -0.45, Max: 0.45, Doc: "Duty cycle of every square oscillator."},
 		{Name: "position", Min: -1, Max: 1, Doc: "Place in the wavetable of every wavetable oscillator."},
 		{Name: "fm_index", Unit: "rad", Min: -16, Max: 16, Doc: "Index of every FM oscillator."},
+		{Name: "vowel", Min: -1, Max: 1, Doc: "Vowel of a formant filter."},
 	}
 }
 

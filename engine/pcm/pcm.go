@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"patchlab/engine/rng"
+	"patchlab/engine/vec"
 )
 
 // ditherPlace keys the dither's random numbers apart from all others of a seed.
@@ -27,26 +28,19 @@ func Quantize(dst []byte, samples []float32, bits int, seed uint32, offset int64
 		}
 		return
 	}
-	full := float64(int64(1) << (bits - 1))
-	dither := rng.New(seed, ditherPlace)
-	for i, x := range samples {
-		n := round(x, full, dither.Bits(uint64(offset)+uint64(i)))
+	full := float32(int64(1) << (bits - 1))
+	key := uint32(rng.New(seed, ditherPlace).Bits(0))
+	var steps [vec.MaxBlock]int32
+	for len(samples) > 0 {
+		n := min(len(samples), len(steps))
+		vec.Quantize(steps[:n], samples[:n], full, key, uint32(offset))
 		if bits == 16 {
-			binary.LittleEndian.PutUint16(dst[2*i:], uint16(n))
-			continue
+			for i, s := range steps[:n] {
+				binary.LittleEndian.PutUint16(dst[2*i:], uint16(s))
+			}
+		} else {
+			vec.Pack24(dst, steps[:n])
 		}
-		dst[3*i] = byte(n)
-		dst[3*i+1] = byte(n >> 8)
-		dst[3*i+2] = byte(n >> 16)
+		dst, samples, offset = dst[n*Bytes(bits):], samples[n:], offset+int64(n)
 	}
-}
-
-// round returns the step that a sample falls on, dithered by random bits.
-func round(x float32, full float64, bits uint64) int32 {
-	if x == 0 || x != x {
-		return 0
-	}
-	triangle := float64((float64(bits>>32) - float64(bits&0xffffffff)) / (1 << 32))
-	n := math.Floor(float64(float64(x)*full) + float64(triangle) + 0.5)
-	return int32(max(-full, min(full-1, n)))
 }

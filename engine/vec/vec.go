@@ -171,19 +171,19 @@ const weyl = 0x9e3779b9
 func noisePlain(dst []float32, key, counter uint32, g float32) {
 	g *= 1.0 / (1 << 23)
 	for i := range dst {
-		h := hash(float32bitsKey(key, counter+uint32(i)))
+		h := hash(place(key, counter+uint32(i)))
 		dst[i] += float32(g * float32(int32(h)>>8))
 	}
 }
 
-func float32bitsKey(key, counter uint32) uint32 { return key + counter*weyl }
+func place(key, counter uint32) uint32 { return key + counter*weyl }
 
 // quantizePlain rounds samples to steps of 1/full with triangular dither of ±1 step
 // from the numbers of a key; a 0 stays 0, and what is beyond full scale is held there.
 func quantizePlain(dst []int32, src []float32, full float32, key, counter uint32) {
 	src = src[:len(dst)]
 	for i, x := range src {
-		dst[i] = quantize(x, full, hash(float32bitsKey(key, counter+uint32(i))))
+		dst[i] = quantize(x, full, hash(place(key, counter+uint32(i))))
 	}
 }
 
@@ -211,4 +211,13 @@ func peakPlain(x []float32) float32 {
 		}
 	}
 	return top
+}
+
+// pack24Plain writes the low three bytes of each step, little-endian.
+func pack24Plain(dst []byte, steps []int32) {
+	dst = dst[:3*len(steps)]
+	for i, s := range steps {
+		d := dst[3*i:][:3]
+		d[0], d[1], d[2] = byte(s), byte(s>>8), byte(s>>16)
+	}
 }

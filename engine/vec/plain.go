@@ -1,0 +1,68 @@
+//go:build !goexperiment.simd || !amd64
+
+package vec
+
+// FIR sets dst[i] to gain·centre[i] plus the terms, in their order. All slices have
+// at least the length of dst; centre may be nil.
+func FIR(dst, centre []float32, gain float32, terms []Pair) { firPlain(dst, centre, gain, terms) }
+
+// Tanh sets each x to tanh(drive·x), within 1e-4.
+func Tanh(block []float32, drive float32) { tanhPlain(block, drive) }
+
+// TanhMean sets each x to the mean of tanh(drive·u) for u from the sample before it
+// to x, by Simpson's rule: first-order antiderivative anti-aliasing (Parker,
+// Zavalishin and Le Bivic, "Reducing the aliasing of nonlinear waveshaping using
+// continuous-time convolution", 2016) without its division by a difference that may
+// vanish. before holds the samples before those of block and must not overlap it.
+func TanhMean(block, before []float32, drive float32) { tanhMeanPlain(block, before, drive) }
+
+// Add adds g·src to dst, where g goes in a straight line: it is g0 before the first
+// sample and changes by dg a sample.
+func Add(dst, src []float32, g0, dg float32) { addPlain(dst, src, g0, dg) }
+
+// Mix sets dst to dry·dst + wet·src.
+func Mix(dst, src []float32, dry, wet float32) { mixPlain(dst, src, dry, wet) }
+
+// Scale multiplies by g.
+func Scale(block []float32, g float32) { scalePlain(block, g) }
+
+// Interleave puts left and right in turns into dst.
+func Interleave(dst, left, right []float32) { interleavePlain(dst, left, right) }
+
+// AllPass runs x through Schroeder's all-pass with the gain g; past holds what went
+// into its delay a whole delay ago and takes what goes in now.
+func AllPass(x, past []float32, g float32) { allPassPlain(x, past, g) }
+
+// Residual adds y·gl to left and y·gr to right, with y = a + f·(b−a).
+func Residual(left, right, a, b *[Taps]float32, f, gl, gr float32) {
+	residualPlain(left, right, a, b, f, gl, gr)
+}
+
+// Noise adds white noise, uniform within ±g, to dst: the numbers of a key from the
+// counter on.
+func Noise(dst []float32, key, counter uint32, g float32) { noisePlain(dst, key, counter, g) }
+
+// Quantize rounds samples to steps of 1/full with triangular dither of ±1 step from
+// the numbers of a key; a 0 stays 0, and what is beyond full scale is held there.
+func Quantize(dst []int32, src []float32, full float32, key, counter uint32) {
+	quantizePlain(dst, src, full, key, counter)
+}
+
+// Peak returns the largest magnitude.
+func Peak(x []float32) float32 { return peakPlain(x) }
+
+// SVF filters left and, unless it is nil, right in place through one section. The
+// coefficients go in a straight line from one end to the other; every system on the
+// way is stable, since it is a contraction, as both ends are.
+func SVF(left, right []float32, s *State, from, to Section, r Response) {
+	svfPlain(left, right, s, from, to, r)
+}
+
+// Process takes what comes out of the lines from Block, adds two mixtures of it to
+// outL and outR, and puts what goes into the lines, with inL added to the even ones
+// and inR to the odd ones, into Block. All four have the same length, at most
+// MaxBlock.
+func (n *Network) Process(inL, inR, outL, outR []float32) { n.processPlain(inL, inR, outL, outR) }
+
+// Pack24 writes the low three bytes of each step, little-endian.
+func Pack24(dst []byte, steps []int32) { pack24Plain(dst, steps) }
