@@ -3,61 +3,94 @@
 package env
 
 import (
-	"patchlab/engine/dmath"
+	"math"
+
 	"patchlab/engine/patch"
 )
 
-// octaves60dB is 60 dB in octaves of gain, log2(1000).
-const octaves60dB = 9.965784284662087
-
-// ADSR is an envelope of one note: a straight rise to 1, an exponential fall by
-// 60 dB towards the sustain value, and an exponential fall by 60 dB after the
-// note. Times are in seconds.
+// ADSR is an envelope of one note: it rises from 0 to 1, falls to the sustain
+// value, stays there while the note is held and falls to 0 after it. Times are in
+// seconds.
 type ADSR struct {
-	attack, decay, sustain, release float64
-	gate                            float64 // when the note ends
-	atGate                          float64 // value then
+	attack, end float64
+	parts       [parts]part
+	corners     [4]float64
+	count       int // of corners
 }
+
+// The parts of an envelope, each of which may be empty. Behind the last one it is 0.
+const (
+	rise = iota
+	fall
+	hold
+	release
+	parts
+)
 
 // New returns the envelope of a note that is held for gate seconds.
 func New(e patch.Envelope, gate float64) ADSR {
-	a := ADSR{attack: e.Attack, decay: e.Decay, sustain: e.Sustain, release: e.Release, gate: gate}
-	a.atGate = a.held(gate)
+	gate = max(0, gate)
+	a := ADSR{attack: e.Attack}
+	a.parts[rise] = segment(0, e.Attack, 0, 1, e.AttackCurve)
+	if e.DecayCurve == 1 {
+		a.parts[fall] = exponential(e.Attack, e.Decay, 1, e.Sustain)
+		a.parts[fall].until = e.Attack + float64(rest*e.Decay)
+	} else {
+		a.parts[fall] = segment(e.Attack, e.Decay, 1, e.Sustain, e.DecayCurve)
+	}
+	a.parts[hold] = part{until: math.Inf(1), base: e.Sustain}
+	atGate := a.At(gate)
+	for i := range release {
+		a.parts[i].until = min(a.parts[i].until, gate)
+	}
+	if e.ReleaseCurve == 1 {
+		a.end = gate + float64(silent*e.Release)
+		a.parts[release] = exponential(gate, e.Release, atGate, 0)
+		a.parts[release].until = a.end
+	} else {
+		a.end = gate + e.Release
+		a.parts[release] = segment(gate, e.Release, atGate, 0, e.ReleaseCurve)
+	}
+	a.turn(e, gate)
 	return a
+}
+
+// turn collects the corners.
+func (a *ADSR) turn(e patch.Envelope, gate float64) {
+	bottom := math.Inf(1) // the exponential has no end
+	if e.DecayCurve != 1 && e.Sustain != 1 {
+		bottom = e.Attack + e.Decay
+	}
+	last := 0.0
+	for _, t := range [...]float64{e.Attack, bottom, gate, a.end} {
+		if t > last && (t <= gate || t == a.end) {
+			a.corners[a.count] = t
+			a.count++
+			last = t
+		}
+	}
 }
 
 // At returns the value, 0 to 1, t seconds after the start of the note.
 func (a *ADSR) At(t float64) float64 {
-	switch {
-	case t < 0:
+	if t < 0 {
 		return 0
-	case t < a.gate:
-		return a.held(t)
-	case a.atGate == 0 || t >= a.End():
-		return 0 // 90 dB down
-	default:
-		return float64(a.atGate * fall(t-a.gate, a.release))
 	}
+	for i := range a.parts {
+		if p := &a.parts[i]; t < p.until {
+			return p.at(t)
+		}
+	}
+	return 0
 }
 
 // Peak returns when, in seconds, the envelope has risen to 1.
 func (a *ADSR) Peak() float64 { return a.attack }
 
 // End returns when, in seconds, the envelope has come to 0.
-func (a *ADSR) End() float64 { return a.gate + float64(1.5*a.release) }
+func (a *ADSR) End() float64 { return a.end }
 
-// held returns the value of a note that does not end.
-func (a *ADSR) held(t float64) float64 {
-	if t < a.attack {
-		return t / a.attack
-	}
-	return a.sustain + float64((1-a.sustain)*fall(t-a.attack, a.decay))
-}
-
-// fall returns the exponential from 1 at 0 that is 60 dB down after the time t60.
-func fall(t, t60 float64) float64 {
-	if t60 <= 0 {
-		return 0
-	}
-	return dmath.Exp2(float64(-octaves60dB * (t / t60)))
-}
+// Corners returns the moments, in seconds and rising, at which the slope jumps:
+// the ends of the attack, of a decay that has one, of the note and of all. Between
+// them the envelope is smooth. The caller must not change them.
+func (a *ADSR) Corners() []float64 { return a.corners[:a.count] }
