@@ -4,10 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"patchlab/engine/dmath"
-	"patchlab/engine/env"
 	"patchlab/engine/filter"
-	"patchlab/engine/lfo"
 	"patchlab/engine/osc"
 	"patchlab/engine/patch"
 	"patchlab/engine/rng"

@@ -9,18 +9,17 @@ import (
 	"math"
 
 	"patchlab/engine/dmath"
-	"patchlab/engine/filter"
-	"patchlab/engine/fx"
 	"patchlab/engine/patch"
+	"patchlab/engine/vec"
 )
 
 // Version names the sound of this engine. It is part of every recipe and rises
 // whenever the samples of any patch change.
-const Version = "1"
+const Version = "2"
 
 // BlockFrames is the number of frames that are rendered at a time: between two
 // blocks a render can be cancelled.
-const BlockFrames = 256
+const BlockFrames = vec.MaxBlock
 
 // Audio is a rendered sound.
 type Audio struct {
@@ -59,6 +58,7 @@ const (
 	tailFloor = 1e-3   // of the peak, −60 dB: where a tail ends
 	silence   = 1e-9   // −180 dBFS: a peak below it is not worth raising
 	dcCutoff  = 8      // Hz
+	offset    = 1e-5   // −100 dBFS: a mean below it is none
 	fadeIn    = 0.0005 // s
 	fadeOut   = 0.003  // s
 )
@@ -93,23 +93,20 @@ type renderer struct {
 	channels int
 	total    int64 // frames
 	done     int64
-	lead     int64 // frames that the bus lags behind the layers
 	fadeFrom int64 // frame from which the end is faded out
 
 	layers []*layer
-	dc     [2]filter.DCBlock
-	clip   [2]*fx.Clip
-	reverb *fx.Reverb
+	bus    *bus
 
-	mono        bool // both sides are the same up to the reverb
-	left, right [BlockFrames]float64
+	mono        bool // both sides are the same until the effects
+	left, right [BlockFrames]float32
 	next        int64 // frame that the layers render next
 	out         []float32
 }
 
 func newRenderer(p *patch.Patch) *renderer {
 	rate := float64(p.Output.SampleRate)
-	r := &renderer{p: p, rate: rate, channels: p.Output.Channels, total: p.Frames(), mono: true}
+	r := &renderer{p: p, rate: rate, channels: p.Output.Channels, total: p.Rendered(), mono: true, bus: newBus(p)}
 	seconds := float64(r.total) / rate
 	r.fadeFrom = max(0, r.total-int64(float64(fadeOut*rate)))
 	for i := range p.Layers {
@@ -119,48 +116,32 @@ func newRenderer(p *patch.Patch) *renderer {
 			// The release and the tail do not fit: the last third is faded as well.
 			r.fadeFrom = min(r.fadeFrom, r.total-r.total/3)
 		}
-		made := newLayer(l, i, p.Seed, rate, gate, max(0.001, seconds-l.Delay))
+		made := newLayer(l, i, p, gate, max(0.001, seconds-l.Delay))
 		r.layers = append(r.layers, made)
 		r.mono = r.mono && made.centred()
 	}
-	for side := range r.dc {
-		r.dc[side] = filter.NewDCBlock(dcCutoff, rate)
-		if p.Bus.Distortion.Drive > 0 {
-			r.clip[side] = fx.NewClip(p.Bus.Distortion.Drive, p.Bus.Distortion.Mix)
-			r.lead = fx.ClipLatency
-		}
-	}
-	r.reverb = fx.NewReverb(p.Bus.Reverb, rate)
 	r.out = make([]float32, 0, r.total*int64(r.channels))
 	return r
 }
 
 // gate returns how long a layer's note is held. With a fixed duration the note
-// ends early enough for the release and the reverberation to fall by 60 dB, but is
+// ends early enough for the release and what rings on after it to fall by 60 dB, but is
 // held for a third of the time left at least; squeezed says that they then do not
-// fit.
+// fit. In a loop it never ends.
 func (r *renderer) gate(l *patch.Layer, seconds float64) (gate float64, squeezed bool) {
-	if r.p.Output.Duration == 0 {
+	switch {
+	case r.p.Output.Loop == "on":
+		return seconds + 1, false
+	case r.p.Output.Duration == 0:
 		return l.Gate, r.total >= patch.MaxDuration*int64(r.p.Output.SampleRate)
 	}
 	left := max(0, seconds-l.Delay)
-	gate = left - max(l.AmpEnv.Release, r.tail())
+	gate = left - max(l.AmpEnv.Release, r.bus.tail, r.p.Output.Tail)
 	least := left / 3
 	if gate < least {
 		return least, true
 	}
 	return gate, false
-}
-
-// tail returns how long the reverberation takes to fall below −60 dB of the dry
-// sound, in seconds.
-func (r *renderer) tail() float64 {
-	b := r.p.Bus.Reverb
-	if b.Mix <= 0 {
-		return 0
-	}
-	below := 60 + min(0, dmath.Decibels(b.Mix/max(1e-3, 1-b.Mix)))
-	return b.PreDelay + max(0, float64(b.Time*(below/60)))
 }
 
 // block renders the next block and returns its samples, interleaved.
@@ -174,55 +155,64 @@ func (r *renderer) block() []float32 {
 			l.process(r.next+from-l.delay, left[from:], right[from:], r.mono)
 		}
 	}
-	r.bus(0, left)
-	if r.mono {
-		copy(right, left)
-	} else {
-		r.bus(1, right)
-	}
-	if r.reverb != nil {
-		r.reverb.Process(left, right)
-	}
+	r.bus.process(left, right, r.mono)
 
 	// The bus lags behind: its first frames come before the sound.
-	from := max(0, r.lead-r.next)
+	from := min(max(0, r.bus.lag-r.next), BlockFrames)
 	r.next += BlockFrames
+	n := min(BlockFrames-from, r.total-r.done)
+	left, right = left[from:from+n], right[from:from+n]
 	mark := len(r.out)
-	for i := from; i < BlockFrames && r.done < r.total; i++ {
-		a, b := left[i], right[i]
-		if r.channels == 1 {
-			r.out = append(r.out, float32(float64(0.5*(a+b))))
-		} else {
-			r.out = append(r.out, float32(a), float32(b))
+	r.out = r.out[:mark+int(n)*r.channels]
+	if r.channels == 2 {
+		vec.Interleave(r.out[mark:], left, right)
+	} else {
+		mono := r.out[mark:]
+		for i, x := range left {
+			mono[i] = float32(0.5 * (x + right[i]))
 		}
-		r.done++
 	}
+	r.done += n
 	return r.out[mark:]
 }
 
-// bus runs one side through what works on each side by itself.
-func (r *renderer) bus(side int, x []float64) {
-	if r.clip[side] != nil {
-		r.clip[side].Process(x)
-	}
-	r.dc[side].Process(x)
-}
-
-// finish trims, fades and normalises the sound.
+// finish trims, closes the loop or fades, and normalises the sound.
 func (r *renderer) finish() Audio {
-	if r.p.Output.Duration == 0 {
-		r.trim()
+	if r.p.Output.Loop == "on" {
+		r.close()
+	} else {
+		if r.p.Output.Duration == 0 {
+			r.trim()
+		}
+		r.fade()
 	}
-	r.fade()
+	r.centre()
 	r.normalize()
 	return Audio{SampleRate: r.p.Output.SampleRate, Channels: r.channels, Samples: r.out}
 }
 
+// close makes a loop of the sound: what was rendered beyond its end is mixed into its
+// start, from all of it to none, so that the end runs on into the start.
+func (r *renderer) close() {
+	loop := r.p.Frames()
+	over := r.total - loop
+	for n := range over {
+		t := float64(n) / float64(over) / 4 // of a turn
+		in, out := dmath.SinTurns(t), dmath.CosTurns(t)
+		for c := range int64(r.channels) {
+			i, j := n*int64(r.channels)+c, (loop+n)*int64(r.channels)+c
+			r.out[i] = float32(float64(in*float64(r.out[i])) + float64(out*float64(r.out[j])))
+		}
+	}
+	r.total = loop
+	r.out = r.out[:loop*int64(r.channels)]
+}
+
 // trim ends the sound where its tail does.
 func (r *renderer) trim() {
-	floor := tailFloor * peak(r.out)
+	floor := float32(tailFloor) * vec.Peak(r.out)
 	last := len(r.out)
-	for last > 0 && math.Abs(float64(r.out[last-1])) <= floor {
+	for last > 0 && r.out[last-1] <= floor && r.out[last-1] >= -floor {
 		last--
 	}
 	frames := int64((last + r.channels - 1) / r.channels)
@@ -253,35 +243,42 @@ func (r *renderer) scale(frame int64, gain float64) {
 	}
 }
 
-// normalize brings the peak to the level asked for, or holds it within full scale.
+// centre takes away what is left of an offset: all of it from a loop, and from any
+// other sound in the shape of one slow swell, so that its ends stay at 0.
+func (r *renderer) centre() {
+	left, right := vec.Sums(r.out)
+	sums := [2]float64{left, right}
+	if r.channels == 1 {
+		sums[0] += right
+	}
+	for c := range r.channels {
+		mean := sums[c] / float64(max(1, r.total))
+		if mean < offset && mean > -offset {
+			continue
+		}
+		for n := range r.total {
+			swell := 1.0
+			if r.p.Output.Loop != "on" {
+				swell = 1 - dmath.CosTurns(float64(n)/float64(max(1, r.total-1)))
+			}
+			i := n*int64(r.channels) + int64(c)
+			r.out[i] -= float32(float64(mean * swell))
+		}
+	}
+}
+
+// normalize brings the sound to the level asked for, or holds it within full scale.
 func (r *renderer) normalize() {
-	top := peak(r.out)
 	if r.p.Output.Normalize != "peak" {
 		for i, x := range r.out {
 			r.out[i] = max(-1, min(1, x))
 		}
 		return
 	}
+	top := float64(vec.Peak(r.out))
 	if top < silence {
 		clear(r.out)
 		return
 	}
-	gain := dmath.Gain(r.p.Output.Level) / top
-	for i, x := range r.out {
-		r.out[i] = float32(float64(float64(x) * gain))
-	}
-}
-
-// peak returns the largest magnitude.
-func peak(samples []float32) float64 {
-	var top float32
-	for _, x := range samples {
-		if x < 0 { // faster than max, which has to think of NaN
-			x = -x
-		}
-		if x > top {
-			top = x
-		}
-	}
-	return float64(top)
+	vec.Scale(r.out, float32(dmath.Gain(r.p.Output.Level)/top))
 }

@@ -69,7 +69,7 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 			// pole with the gain of a pass there and 1 at 0 Hz.
 			damp = onePole(gain, 2*(p.Damping/rate))
 		}
-		r.net.Gain[i], r.net.Damp[i] = float32(float64(gain*(1-damp))), float32(damp)
+		r.net.Gain[i], r.net.Damp[i] = float32(float64(0.25*gain)*(1-damp)), float32(damp)
 		mean += float64(gain / vec.Lines)
 		if p.Modulation > 0 {
 			r.sway[i] = newSway(i, p.Modulation, rate)
@@ -99,7 +99,7 @@ func (r *Reverb) Process(left, right []float32) {
 	dry := [2][]float32{left, right}
 	in, out := [2][]float32{r.in[0][:n], r.in[1][:n]}, [2][]float32{r.out[0][:n], r.out[1][:n]}
 	for side := range dry {
-		copy(in[side], dry[side])
+		vec.Offset(in[side], dry[side], vec.Tiny)
 		r.pre[side].delay(in[side])
 		for k := range r.diff[side] {
 			r.diff[side][k].allPass(in[side])

@@ -8,6 +8,8 @@ const (
 	MaxDuration = 30
 	// MinDuration is the length of the shortest sound in seconds.
 	MinDuration = 0.05
+	// MaxEcho is the longest time between two echoes in seconds.
+	MaxEcho = 4
 	// MaxCost is the estimated cost, in microseconds of one core, above which a
 	// patch is refused.
 	MaxCost = 15_000_000
@@ -26,12 +28,45 @@ func (p Patch) Seconds() float64 {
 	if p.Bus.Reverb.Mix > 0 {
 		longest += p.Bus.Reverb.PreDelay + p.Bus.Reverb.Time
 	}
+	longest += p.Bus.Delay.Tail(p.Tempo)
 	return min(max(longest, MinDuration), MaxDuration)
 }
 
 // Frames returns the number of frames of the sound, or an upper bound of it.
 func (p Patch) Frames() int64 {
 	return int64(math.Round(p.Seconds() * float64(p.Output.SampleRate)))
+}
+
+// Rendered returns the number of frames that have to be rendered: of a loop also those
+// that are mixed into its start.
+func (p Patch) Rendered() int64 {
+	frames := p.Frames()
+	if p.Output.Loop == "on" {
+		over := int64(math.Round(float64(p.Output.Crossfade * float64(p.Output.SampleRate))))
+		frames += min(over, frames/2)
+	}
+	return frames
+}
+
+// Period returns the time between two echoes in seconds.
+func (d Delay) Period(tempo float64) float64 {
+	if s := NoteSeconds(d.Sync, tempo); s > 0 {
+		return min(s, MaxEcho)
+	}
+	return d.Time
+}
+
+// Tail returns how long the echoes ring on until they are 60 dB below the first, in
+// seconds; 0 where the delay is off.
+func (d Delay) Tail(tempo float64) float64 {
+	if d.Mix <= 0 {
+		return 0
+	}
+	echoes := 1
+	for level := d.Feedback; level > 1e-3 && echoes < 200; level = float64(level * d.Feedback) {
+		echoes++
+	}
+	return float64(float64(echoes) * d.Period(tempo))
 }
 
 // Samples returns frames × channels.
@@ -76,7 +111,7 @@ func (p Patch) Cost() int64 {
 	if p.Bus.Reverb.Mix > 0 {
 		perFrame += costReverb
 	}
-	cost := float64(float64(p.Frames()) * float64(perFrame/1000))
+	cost := float64(float64(p.Rendered()) * float64(perFrame/1000))
 	return max(1, int64(min(cost, 1e15)))
 }
 

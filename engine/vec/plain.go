@@ -2,9 +2,19 @@
 
 package vec
 
-// FIR sets dst[i] to gain·centre[i] plus the terms, in their order. All slices have
-// at least the length of dst; centre may be nil.
-func FIR(dst, centre []float32, gain float32, terms []Pair) { firPlain(dst, centre, gain, terms) }
+// Symmetric sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over j of
+// taps[j]·(x[i+11−j] + x[i+12+j]): a symmetric filter whose first window starts with x.
+func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]float32) {
+	symmetricPlain(dst, centre, gain, x, taps)
+}
+
+// Crossed sets dst[i] to gain·centre[i], unless centre is nil, plus a symmetric filter
+// over a signal at twice the rate: its windows are of five frames of the phases p and
+// q, and the taps, from the innermost, fall on p[2] q[2], q[1] p[3], p[1] q[3],
+// q[0] p[4], p[0] q[4].
+func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]float32) {
+	crossedPlain(dst, centre, gain, p, q, taps)
+}
 
 // Tanh sets each x to tanh(drive·x), within 1e-4.
 func Tanh(block []float32, drive float32) { tanhPlain(block, drive) }
@@ -18,13 +28,16 @@ func TanhMean(block, before []float32, drive float32) { tanhMeanPlain(block, bef
 
 // Add adds g·src to dst, where g goes in a straight line: it is g0 before the first
 // sample and changes by dg a sample.
-func Add(dst, src []float32, g0, dg float32) { addPlain(dst, src, g0, dg) }
+func Add(dst, src []float32, g0, dg float32) { addPlain(dst, src, 1, g0, dg) }
 
 // Mix sets dst to dry·dst + wet·src.
 func Mix(dst, src []float32, dry, wet float32) { mixPlain(dst, src, dry, wet) }
 
 // Scale multiplies by g.
 func Scale(block []float32, g float32) { scalePlain(block, g) }
+
+// Offset sets dst to src plus by.
+func Offset(dst, src []float32, by float32) { offsetPlain(dst, src, by) }
 
 // Interleave puts left and right in turns into dst.
 func Interleave(dst, left, right []float32) { interleavePlain(dst, left, right) }
@@ -66,3 +79,6 @@ func (n *Network) Process(inL, inR, outL, outR []float32) { n.processPlain(inL, 
 
 // Pack24 writes the low three bytes of each step, little-endian.
 func Pack24(dst []byte, steps []int32) { pack24Plain(dst, steps) }
+
+// Sums returns the sums of the samples with even and with odd indexes.
+func Sums(x []float32) (even, odd float64) { return sumsPlain(x) }

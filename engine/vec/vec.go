@@ -5,52 +5,57 @@
 // one sample, in the same order, and nothing is fused.
 package vec
 
-import "math"
-
-// Tiny is added to and taken from what goes into a recursion, so that it never
-// runs on denormal numbers: below about 1e-22 nothing is left.
+// Tiny is added to what goes into a recursion that would else fade into denormal
+// numbers: 300 dB below full scale.
 const Tiny = 1e-15
 
-// Pair is a term of a symmetric filter: Gain·(A[i] + B[i]).
-type Pair struct {
-	A, B []float32
-	Gain float32
-}
+// Outer and Inner are the numbers of tap pairs of the two filters here.
+const (
+	Outer = 12
+	Inner = 5
+)
 
-// firPlain sets dst[i] to gain·centre[i] plus the terms, in their order. All
-// slices have at least the length of dst; centre may be nil.
-func firPlain(dst, centre []float32, gain float32, terms []Pair) {
-	i := 0
-	for ; i+4 <= len(dst); i += 4 {
-		var s0, s1, s2, s3 float32
-		if centre != nil {
-			c := (*[4]float32)(centre[i:])
-			s0, s1, s2, s3 = float32(gain*c[0]), float32(gain*c[1]), float32(gain*c[2]), float32(gain*c[3])
-		}
-		for k := range terms {
-			t := &terms[k]
-			a, b, g := (*[4]float32)(t.A[i:]), (*[4]float32)(t.B[i:]), t.Gain
-			s0 += float32(g * (a[0] + b[0]))
-			s1 += float32(g * (a[1] + b[1]))
-			s2 += float32(g * (a[2] + b[2]))
-			s3 += float32(g * (a[3] + b[3]))
-		}
-		d := (*[4]float32)(dst[i:])
-		d[0], d[1], d[2], d[3] = s0, s1, s2, s3
-	}
-	firTail(dst, centre, gain, terms, i)
-}
-
-func firTail(dst, centre []float32, gain float32, terms []Pair, from int) {
-	for i := from; i < len(dst); i++ {
+// symmetricPlain sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over
+// j of taps[j]·(x[i+11−j] + x[i+12+j]).
+func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]float32) {
+	c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 := c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11]
+	for i := range dst {
+		w := (*[2 * Outer]float32)(x[i:])
 		var s float32
 		if centre != nil {
 			s = float32(gain * centre[i])
 		}
-		for k := range terms {
-			t := &terms[k]
-			s += float32(t.Gain * (t.A[i] + t.B[i]))
+		s += float32(c0 * (w[11] + w[12]))
+		s += float32(c1 * (w[10] + w[13]))
+		s += float32(c2 * (w[9] + w[14]))
+		s += float32(c3 * (w[8] + w[15]))
+		s += float32(c4 * (w[7] + w[16]))
+		s += float32(c5 * (w[6] + w[17]))
+		s += float32(c6 * (w[5] + w[18]))
+		s += float32(c7 * (w[4] + w[19]))
+		s += float32(c8 * (w[3] + w[20]))
+		s += float32(c9 * (w[2] + w[21]))
+		s += float32(c10 * (w[1] + w[22]))
+		s += float32(c11 * (w[0] + w[23]))
+		dst[i] = s
+	}
+}
+
+// crossedPlain sets dst[i] to gain·centre[i], unless centre is nil, plus a symmetric
+// filter over a signal at twice the rate, of which p and q are the phases.
+func crossedPlain(dst, centre []float32, gain float32, p, q []float32, c *[Inner]float32) {
+	c0, c1, c2, c3, c4 := c[0], c[1], c[2], c[3], c[4]
+	for i := range dst {
+		v, w := (*[Inner]float32)(p[i:]), (*[Inner]float32)(q[i:])
+		var s float32
+		if centre != nil {
+			s = float32(gain * centre[i])
 		}
+		s += float32(c0 * (v[2] + w[2]))
+		s += float32(c1 * (w[1] + v[3]))
+		s += float32(c2 * (v[1] + w[3]))
+		s += float32(c3 * (w[0] + v[4]))
+		s += float32(c4 * (v[0] + w[4]))
 		dst[i] = s
 	}
 }
@@ -73,7 +78,11 @@ func tanhPlain(block []float32, drive float32) {
 }
 
 func tanh(x float32) float32 {
-	x = max(-tanhMost, min(tanhMost, x))
+	if x > tanhMost { // faster than min and max, which have to think of NaN
+		x = tanhMost
+	} else if x < -tanhMost {
+		x = -tanhMost
+	}
 	y := float32(x * x)
 	n := float32(float32((float32((y+tanhN2)*y)+tanhN1)*y)+tanhN0) * x
 	d := float32(float32((float32((float32(tanhD3*y)+tanhD2)*y)+tanhD1)*y)) + tanhD0
@@ -97,13 +106,22 @@ func tanhMean(from, to float32) float32 {
 	return float32((tanh(from) + float32(4*tanh(m)) + tanh(to)) * (1.0 / 6))
 }
 
-// addPlain adds g·src to dst, where g goes in a straight line from g0, which it has
-// before the first sample, by dg a sample.
-func addPlain(dst, src []float32, g0, dg float32) {
+// addPlain adds g·src to dst, where g goes in a straight line: it is g0 + k·dg for the
+// first sample, and k grows by 1.
+func addPlain(dst, src []float32, k, g0, dg float32) {
 	src = src[:len(dst)]
 	for i, x := range src {
-		g := g0 + float32(dg*float32(i+1))
+		g := g0 + float32(dg*k)
+		k++
 		dst[i] += float32(g * x)
+	}
+}
+
+// offsetPlain sets dst to src plus by.
+func offsetPlain(dst, src []float32, by float32) {
+	src = src[:len(dst)]
+	for i, x := range src {
+		dst[i] = x + by
 	}
 }
 
@@ -139,7 +157,7 @@ func allPassPlain(x, past []float32, g float32) {
 		y := past[i]
 		w := v + float32(g*y)
 		x[i] = y - float32(g*w)
-		past[i] = (w + Tiny) - Tiny
+		past[i] = w
 	}
 }
 
@@ -158,10 +176,15 @@ func residualPlain(left, right, a, b *[Taps]float32, f, gl, gr float32) {
 // hash is a 32-bit finaliser of low bias (C. Wellons, "Prospecting for hash
 // functions", 2018; constants by T. Ettema).
 func hash(x uint32) uint32 {
-	x = (x ^ x>>16) * 0x21f0aaad
-	x = (x ^ x>>15) * 0x735a2d97
+	x = (x ^ x>>16) * hashFirst
+	x = (x ^ x>>15) * hashSecond
 	return x ^ x>>15
 }
+
+const (
+	hashFirst  = 0x21f0aaad
+	hashSecond = 0x735a2d97
+)
 
 // weyl steps the counter of a random stream.
 const weyl = 0x9e3779b9
@@ -191,11 +214,17 @@ func quantize(x, full float32, h uint32) int32 {
 	if x == 0 || x != x {
 		return 0
 	}
-	x = max(-1, min(1, x))
 	scaled := float32(x * full)
-	whole := float32(math.Floor(float64(scaled)))
+	if scaled > full {
+		scaled = full
+	} else if scaled < -full {
+		scaled = -full
+	}
+	// In whole steps and the rest, since a float32 cannot hold both and the dither.
+	whole := int32(scaled)
+	rest := scaled - float32(whole)
 	dither := float32(float32(int32(h>>16)-int32(h&0xffff)) * (1.0 / (1 << 16)))
-	n := int32(whole) + int32(math.Floor(float64(scaled-whole+dither+0.5)))
+	n := whole + int32(rest+dither+4.5) - 4
 	return max(int32(-full), min(int32(full)-1, n))
 }
 
@@ -221,3 +250,33 @@ func pack24Plain(dst []byte, steps []int32) {
 		d[0], d[1], d[2] = byte(s), byte(s>>8), byte(s>>16)
 	}
 }
+
+// sumsPlain returns the sums of the samples with even and with odd indexes.
+func sumsPlain(x []float32) (even, odd float64) {
+	for len(x) > 0 {
+		piece := x[:min(len(x), sumPiece)]
+		x = x[len(piece):]
+		var s [8]float32
+		for len(piece) >= 8 {
+			v := (*[8]float32)(piece)
+			for k := range s {
+				s[k] += v[k]
+			}
+			piece = piece[8:]
+		}
+		e, o := sumRest(s, piece)
+		even, odd = even+e, odd+o
+	}
+	return even, odd
+}
+
+// sumRest adds the last samples to eight sums, and these.
+func sumRest(s [8]float32, rest []float32) (even, odd float64) {
+	for k, v := range rest {
+		s[k] += v
+	}
+	return float64(s[0]+s[2]) + float64(s[4]+s[6]), float64(s[1]+s[3]) + float64(s[5]+s[7])
+}
+
+// sumPiece is the number of samples that are summed in single precision.
+const sumPiece = 1024

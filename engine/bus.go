@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"patchlab/engine/dmath"
+	"patchlab/engine/filter"
+	"patchlab/engine/fx"
+	"patchlab/engine/patch"
+)
+
+// effect works on both sides at once, in place.
+type effect interface {
+	Process(left, right []float32)
+}
+
+// bus is what all layers run through together. As long as both sides are the same it
+// works on one of them.
+type bus struct {
+	distortion *fx.Distortion
+	dc         [2]filter.DCBlock
+	effects    []effect // after them, in order
+	lag        int64    // frames by which it is late
+	tail       float64  // s that it rings on, to −60 dB
+}
+
+func newBus(p *patch.Patch) *bus {
+	rate := float64(p.Output.SampleRate)
+	b := &bus{distortion: fx.NewDistortion(p.Bus.Distortion, rate), tail: reverbTail(p.Bus.Reverb)}
+	for side := range b.dc {
+		b.dc[side] = filter.NewDCBlock(dcCutoff, rate)
+	}
+	if b.distortion != nil {
+		b.lag = int64(b.distortion.Latency())
+	}
+	if r := fx.NewReverb(p.Bus.Reverb, rate); r != nil {
+		b.effects = append(b.effects, r)
+	}
+	return b
+}
+
+// reverbTail returns how long the reverberation takes to fall below −60 dB of the dry
+// sound, in seconds.
+func reverbTail(p patch.Reverb) float64 {
+	if p.Mix <= 0 {
+		return 0
+	}
+	below := 60 + min(0, dmath.Decibels(p.Mix/max(1e-3, 1-p.Mix)))
+	return p.PreDelay + max(0, float64(p.Time*(below/60)))
+}
+
+// process runs both sides through the bus. mono says that only left is filled, and
+// right is to be the same.
+func (b *bus) process(left, right []float32, mono bool) {
+	other := right
+	if mono {
+		other = nil
+	}
+	if b.distortion != nil {
+		b.distortion.Process(left, other)
+	}
+	b.dc[0].Process(left)
+	if mono {
+		copy(right, left)
+	} else {
+		b.dc[1].Process(right)
+	}
+	for _, e := range b.effects {
+		e.Process(left, right)
+	}
+}

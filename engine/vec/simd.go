@@ -1,0 +1,564 @@
+//go:build goexperiment.simd && amd64
+
+package vec
+
+import "simd/archsimd"
+
+// wide reports whether the processor has the instructions for eight samples at once.
+func wide() bool { return archsimd.X86.AVX2() }
+
+// lanes is the number of samples that go at once.
+//
+// Each function here has a loop of its own in another one, whose name ends in Lanes:
+// in it no plain float is live, for which the compiler would use instructions that mix
+// badly with these; its constants are made before the loop, since the compiler would
+// not move them there; and at its end the upper halves of the registers are cleared,
+// so that what follows does not wait for them.
+const lanes = 8
+
+// whole returns how many of n samples go in steps of by; none on processors that are
+// not wide.
+func whole(n, by int) int {
+	if !wide() {
+		return 0
+	}
+	return n - n%by
+}
+
+func load(x []float32) archsimd.Float32x8 { return archsimd.LoadFloat32x8((*[lanes]float32)(x)) }
+
+func store(v archsimd.Float32x8, x []float32) { v.Store((*[lanes]float32)(x)) }
+
+func all(x float32) archsimd.Float32x8 { return archsimd.BroadcastFloat32x8(x) }
+
+// long is the number of samples of a step of the filters: four sums run side by side.
+const long = 4 * lanes
+
+// Symmetric sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over j of
+// taps[j]·(x[i+11−j] + x[i+12+j]): a symmetric filter whose first window starts with x.
+func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]float32) {
+	n := whole(len(dst), long)
+	symmetricLanes(dst[:n], centre, gain, x, taps)
+	if n < len(dst) {
+		if centre != nil {
+			centre = centre[n:]
+		}
+		symmetricPlain(dst[n:], centre, gain, x[n:], taps)
+	}
+}
+
+func symmetricLanes(dst, centre []float32, gain float32, x []float32, taps *[Outer]float32) {
+	var wide [Outer]([lanes]float32)
+	for j, t := range taps {
+		for k := range wide[j] {
+			wide[j][k] = t
+		}
+	}
+	g := all(gain)
+	for i := 0; i < len(dst); i += long {
+		var s0, s1, s2, s3 archsimd.Float32x8
+		if centre != nil {
+			s0, s1, s2, s3 = scaled(g, (*[long]float32)(centre[i:]))
+		}
+		w := x[i:]
+		for j := range wide {
+			s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[Outer-1-j:]), (*[long]float32)(w[Outer+j:]), archsimd.LoadFloat32x8(&wide[j]))
+		}
+		spread(s0, s1, s2, s3, (*[long]float32)(dst[i:]))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func scaled(g archsimd.Float32x8, x *[long]float32) (s0, s1, s2, s3 archsimd.Float32x8) {
+	return g.Mul(load(x[0:])), g.Mul(load(x[8:])), g.Mul(load(x[16:])), g.Mul(load(x[24:]))
+}
+
+// pair adds c·(a + b).
+func pair(s0, s1, s2, s3 archsimd.Float32x8, a, b *[long]float32, c archsimd.Float32x8) (_, _, _, _ archsimd.Float32x8) {
+	return s0.Add(c.Mul(load(a[0:]).Add(load(b[0:])))), s1.Add(c.Mul(load(a[8:]).Add(load(b[8:])))),
+		s2.Add(c.Mul(load(a[16:]).Add(load(b[16:])))), s3.Add(c.Mul(load(a[24:]).Add(load(b[24:]))))
+}
+
+func spread(s0, s1, s2, s3 archsimd.Float32x8, x *[long]float32) {
+	store(s0, x[0:])
+	store(s1, x[8:])
+	store(s2, x[16:])
+	store(s3, x[24:])
+}
+
+// Crossed sets dst[i] to gain·centre[i], unless centre is nil, plus a symmetric filter
+// over a signal at twice the rate: its windows are of five frames of the phases p and
+// q, and the taps, from the innermost, fall on p[2] q[2], q[1] p[3], p[1] q[3],
+// q[0] p[4], p[0] q[4].
+func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]float32) {
+	n := whole(len(dst), long)
+	crossedLanes(dst[:n], centre, gain, p, q, taps)
+	if n < len(dst) {
+		if centre != nil {
+			centre = centre[n:]
+		}
+		crossedPlain(dst[n:], centre, gain, p[n:], q[n:], taps)
+	}
+}
+
+func crossedLanes(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]float32) {
+	g, c0, c1, c2, c3, c4 := all(gain), all(taps[0]), all(taps[1]), all(taps[2]), all(taps[3]), all(taps[4])
+	for i := 0; i < len(dst); i += long {
+		var s0, s1, s2, s3 archsimd.Float32x8
+		if centre != nil {
+			s0, s1, s2, s3 = scaled(g, (*[long]float32)(centre[i:]))
+		}
+		v, w := (*[Inner - 1 + long]float32)(p[i:]), (*[Inner - 1 + long]float32)(q[i:])
+		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(v[2:]), (*[long]float32)(w[2:]), c0)
+		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[1:]), (*[long]float32)(v[3:]), c1)
+		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(v[1:]), (*[long]float32)(w[3:]), c2)
+		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[0:]), (*[long]float32)(v[4:]), c3)
+		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(v[0:]), (*[long]float32)(w[4:]), c4)
+		spread(s0, s1, s2, s3, (*[long]float32)(dst[i:]))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// tanhLanes is tanh of each lane.
+func tanhLanes(x, most, least, n0, n1, n2, d1, d2, d3 archsimd.Float32x8) archsimd.Float32x8 {
+	x = x.Min(most).Max(least)
+	y := x.Mul(x)
+	n := y.Add(n2).Mul(y).Add(n1).Mul(y).Add(n0).Mul(x)
+	d := d3.Mul(y).Add(d2).Mul(y).Add(d1).Mul(y).Add(n0)
+	return n.Div(d)
+}
+
+// Tanh sets each x to tanh(drive·x), within 1e-4.
+func Tanh(block []float32, drive float32) {
+	n := whole(len(block), lanes)
+	bendLanes(block[:n], drive)
+	tanhPlain(block[n:], drive)
+}
+
+func bendLanes(block []float32, drive float32) {
+	g, most, least := all(drive), all(tanhMost), all(-tanhMost)
+	n0, n1, n2, d1, d2, d3 := all(tanhN0), all(tanhN1), all(tanhN2), all(tanhD1), all(tanhD2), all(tanhD3)
+	for len(block) >= lanes {
+		store(tanhLanes(g.Mul(load(block)), most, least, n0, n1, n2, d1, d2, d3), block)
+		block = block[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// TanhMean sets each x to the mean of tanh(drive·u) for u from the sample before it
+// to x, by Simpson's rule: first-order antiderivative anti-aliasing (Parker,
+// Zavalishin and Le Bivic, "Reducing the aliasing of nonlinear waveshaping using
+// continuous-time convolution", 2016) without its division by a difference that may
+// vanish. before holds the samples before those of block and must not overlap it.
+func TanhMean(block, before []float32, drive float32) {
+	n := whole(len(block), lanes)
+	tanhMeanLanes(block[:n], before[:n], drive)
+	tanhMeanPlain(block[n:], before[n:], drive)
+}
+
+func tanhMeanLanes(block, before []float32, drive float32) {
+	g, half, four, sixth, most, least := all(drive), all(0.5), all(4), all(1.0/6), all(tanhMost), all(-tanhMost)
+	n0, n1, n2, d1, d2, d3 := all(tanhN0), all(tanhN1), all(tanhN2), all(tanhD1), all(tanhD2), all(tanhD3)
+	for len(block) >= lanes && len(before) >= lanes {
+		from, to := g.Mul(load(before)), g.Mul(load(block))
+		middle := tanhLanes(half.Mul(from.Add(to)), most, least, n0, n1, n2, d1, d2, d3)
+		sum := tanhLanes(from, most, least, n0, n1, n2, d1, d2, d3).Add(four.Mul(middle))
+		sum = sum.Add(tanhLanes(to, most, least, n0, n1, n2, d1, d2, d3))
+		store(sum.Mul(sixth), block)
+		block, before = block[lanes:], before[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Add adds g·src to dst, where g goes in a straight line: it is g0 before the first
+// sample and changes by dg a sample.
+func Add(dst, src []float32, g0, dg float32) {
+	n := whole(len(dst), lanes)
+	addLanes(dst[:n], src[:n], g0, dg)
+	addPlain(dst[n:], src[n:], float32(n+1), g0, dg)
+}
+
+func addLanes(dst, src []float32, g0, dg float32) {
+	up := [lanes]float32{1, 2, 3, 4, 5, 6, 7, 8}
+	k, eight := archsimd.LoadFloat32x8(&up), all(lanes)
+	start, slope := all(g0), all(dg)
+	for len(dst) >= lanes && len(src) >= lanes {
+		g := start.Add(slope.Mul(k))
+		k = k.Add(eight)
+		store(load(dst).Add(g.Mul(load(src))), dst)
+		dst, src = dst[lanes:], src[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Mix sets dst to dry·dst + wet·src.
+func Mix(dst, src []float32, dry, wet float32) {
+	n := whole(len(dst), lanes)
+	mixLanes(dst[:n], src[:n], dry, wet)
+	mixPlain(dst[n:], src[n:], dry, wet)
+}
+
+func mixLanes(dst, src []float32, dry, wet float32) {
+	a, b := all(dry), all(wet)
+	for len(dst) >= lanes && len(src) >= lanes {
+		store(a.Mul(load(dst)).Add(b.Mul(load(src))), dst)
+		dst, src = dst[lanes:], src[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Scale multiplies by g.
+func Scale(block []float32, g float32) {
+	n := whole(len(block), lanes)
+	scaleLanes(block[:n], g)
+	scalePlain(block[n:], g)
+}
+
+func scaleLanes(block []float32, g float32) {
+	a := all(g)
+	for len(block) >= lanes {
+		store(load(block).Mul(a), block)
+		block = block[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Offset sets dst to src plus by.
+func Offset(dst, src []float32, by float32) {
+	n := whole(len(dst), lanes)
+	offsetLanes(dst[:n], src[:n], by)
+	offsetPlain(dst[n:], src[n:], by)
+}
+
+func offsetLanes(dst, src []float32, by float32) {
+	a := all(by)
+	for len(dst) >= lanes && len(src) >= lanes {
+		store(load(src).Add(a), dst)
+		dst, src = dst[lanes:], src[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Interleave puts left and right in turns into dst.
+func Interleave(dst, left, right []float32) {
+	n := whole(len(left), lanes)
+	interleaveLanes(dst[:2*n], left[:n], right[:n])
+	interleavePlain(dst[2*n:], left[n:], right[n:])
+}
+
+func interleaveLanes(dst, left, right []float32) {
+	for len(left) >= lanes && len(right) >= lanes && len(dst) >= 2*lanes {
+		l, r := load(left).AsInt32x8(), load(right).AsInt32x8()
+		low, high := l.InterleaveLoGrouped(r).AsFloat32x8(), l.InterleaveHiGrouped(r).AsFloat32x8()
+		store(low.Select128FromPair(0, 2, high), dst)
+		store(low.Select128FromPair(1, 3, high), dst[lanes:])
+		dst, left, right = dst[2*lanes:], left[lanes:], right[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// AllPass runs x through Schroeder's all-pass with the gain g; past holds what went
+// into its delay a whole delay ago and takes what goes in now.
+func AllPass(x, past []float32, g float32) {
+	n := whole(len(x), lanes)
+	allPassLanes(x[:n], past[:n], g)
+	allPassPlain(x[n:], past[n:], g)
+}
+
+func allPassLanes(x, past []float32, g float32) {
+	gain := all(g)
+	for len(x) >= lanes && len(past) >= lanes {
+		y := load(past)
+		w := load(x).Add(gain.Mul(y))
+		store(y.Sub(gain.Mul(w)), x)
+		store(w, past)
+		x, past = x[lanes:], past[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Residual adds y·gl to left and y·gr to right, with y = a + f·(b−a).
+func Residual(left, right, a, b *[Taps]float32, f, gl, gr float32) {
+	if !wide() {
+		residualPlain(left, right, a, b, f, gl, gr)
+		return
+	}
+	part, l, r := all(f), all(gl), all(gr)
+	for k := 0; k < Taps; k += lanes {
+		va := load(a[k:])
+		y := va.Add(part.Mul(load(b[k:]).Sub(va)))
+		store(load(left[k:]).Add(l.Mul(y)), left[k:])
+		store(load(right[k:]).Add(r.Mul(y)), right[k:])
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// hashLanes is hash of each lane; first and second are its factors, by15 and by16 its
+// shifts.
+func hashLanes(x, first, second, by15, by16 archsimd.Uint32x8) archsimd.Uint32x8 {
+	x = x.Xor(x.ShiftRight(by16)).Mul(first)
+	x = x.Xor(x.ShiftRight(by15)).Mul(second)
+	return x.Xor(x.ShiftRight(by15))
+}
+
+// places returns the places of a counter and the seven after it.
+func places(key, counter uint32) archsimd.Uint32x8 {
+	var p [lanes]uint32
+	for k := range p {
+		p[k] = place(key, counter+uint32(k))
+	}
+	return archsimd.LoadUint32x8(&p)
+}
+
+func allBits(x uint32) archsimd.Uint32x8 { return archsimd.BroadcastUint32x8(x) }
+
+// eightOn returns what a place moves by in eight steps.
+func eightOn() uint32 {
+	on := uint32(weyl)
+	return on * lanes
+}
+
+// Noise adds white noise, uniform within ±g, to dst: the numbers of a key from the
+// counter on.
+func Noise(dst []float32, key, counter uint32, g float32) {
+	n := whole(len(dst), lanes)
+	noiseLanes(dst[:n], key, counter, g)
+	noisePlain(dst[n:], key, counter+uint32(n), g)
+}
+
+func noiseLanes(dst []float32, key, counter uint32, g float32) {
+	at, on := places(key, counter), allBits(eightOn())
+	first, second, by15, by16 := allBits(hashFirst), allBits(hashSecond), allBits(15), allBits(16)
+	by8 := archsimd.BroadcastInt32x8(8)
+	gain := all(g).Mul(all(1.0 / (1 << 23)))
+	for len(dst) >= lanes {
+		white := hashLanes(at, first, second, by15, by16).AsInt32x8().ShiftRight(by8).ConvertToFloat32()
+		at = at.Add(on)
+		store(load(dst).Add(gain.Mul(white)), dst)
+		dst = dst[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Quantize rounds samples to steps of 1/full with triangular dither of ±1 step from
+// the numbers of a key; a 0 stays 0, and what is beyond full scale is held there.
+func Quantize(dst []int32, src []float32, full float32, key, counter uint32) {
+	n := whole(len(dst), lanes)
+	quantizeLanes(dst[:n], src[:n], full, key, counter)
+	quantizePlain(dst[n:], src[n:], full, key, counter+uint32(n))
+}
+
+func quantizeLanes(dst []int32, src []float32, full float32, key, counter uint32) {
+	at, on := places(key, counter), allBits(eightOn())
+	first, second, by15, by16 := allBits(hashFirst), allBits(hashSecond), allBits(15), allBits(16)
+	top, bottom, unit, up := all(full), all(-full), all(1.0/(1<<16)), all(4.5)
+	low, four := archsimd.BroadcastInt32x8(0xffff), archsimd.BroadcastInt32x8(4)
+	most, least := archsimd.BroadcastInt32x8(int32(full)-1), archsimd.BroadcastInt32x8(int32(-full))
+	var zero archsimd.Float32x8
+	for len(src) >= lanes && len(dst) >= lanes {
+		x := load(src)
+		scaled := x.Mul(top).Min(top).Max(bottom)
+		whole := scaled.ConvertToInt32()
+		rest := scaled.Sub(whole.ConvertToFloat32())
+		h := hashLanes(at, first, second, by15, by16)
+		at = at.Add(on)
+		dither := h.ShiftRight(by16).AsInt32x8().Sub(h.AsInt32x8().And(low)).ConvertToFloat32().Mul(unit)
+		step := whole.Add(rest.Add(dither).Add(up).ConvertToInt32()).Sub(four)
+		sounds := x.Equal(x).And(x.NotEqual(zero))
+		step = step.Min(most).Max(least).Masked(sounds)
+		step.Store((*[lanes]int32)(dst))
+		src, dst = src[lanes:], dst[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Pack24 writes the low three bytes of each step, little-endian.
+func Pack24(dst []byte, steps []int32) {
+	n := 0
+	if wide() {
+		n = pack24Lanes(dst, steps)
+	}
+	pack24Plain(dst[3*n:], steps[n:])
+}
+
+// pack24Lanes returns how many steps it has written.
+func pack24Lanes(dst []byte, steps []int32) int {
+	// Each half gives twelve bytes, and four that the next store covers.
+	pick := archsimd.LoadInt8x32(&[32]int8{
+		0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1,
+		0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1,
+	})
+	n := 0
+	for len(steps) >= lanes && len(dst) >= 28 {
+		v := archsimd.LoadInt32x8((*[lanes]int32)(steps)).AsUint8x32().PermuteOrZeroGrouped(pick)
+		v.GetLo().Store((*[16]byte)(dst))
+		v.GetHi().Store((*[16]byte)(dst[12:]))
+		dst, steps = dst[3*lanes:], steps[lanes:]
+		n += lanes
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+// Peak returns the largest magnitude.
+func Peak(x []float32) float32 {
+	n := whole(len(x), lanes)
+	tops := peakLanes(x[:n])
+	return max(peakPlain(tops[:]), peakPlain(x[n:]))
+}
+
+func peakLanes(x []float32) (tops [lanes]float32) {
+	magnitude := archsimd.BroadcastInt32x8(0x7fffffff)
+	var top archsimd.Float32x8
+	for len(x) >= lanes {
+		top = load(x).AsInt32x8().And(magnitude).AsFloat32x8().Max(top)
+		x = x[lanes:]
+	}
+	top.Store(&tops)
+	archsimd.ClearAVXUpperBits()
+	return tops
+}
+
+// Sums returns the sums of the samples with even and with odd indexes.
+func Sums(x []float32) (even, odd float64) {
+	for len(x) > 0 {
+		piece := x[:min(len(x), sumPiece)]
+		x = x[len(piece):]
+		n := whole(len(piece), lanes)
+		s := sumLanes(piece[:n])
+		e, o := sumRest(s, piece[n:])
+		even, odd = even+e, odd+o
+	}
+	return even, odd
+}
+
+func sumLanes(x []float32) (sums [lanes]float32) {
+	var sum archsimd.Float32x8
+	for len(x) >= lanes {
+		sum = sum.Add(load(x))
+		x = x[lanes:]
+	}
+	sum.Store(&sums)
+	archsimd.ClearAVXUpperBits()
+	return sums
+}
+
+// SVF filters left and, unless it is nil, right in place through one section. The
+// coefficients go in a straight line from one end to the other; every system on the
+// way is stable, since it is a contraction, as both ends are.
+func SVF(left, right []float32, s *State, from, to Section, r Response) {
+	svfPlain(left, right, s, from, to, r)
+}
+
+// Process takes what comes out of the lines from Block, adds two mixtures of it to
+// outL and outR, and puts what goes into the lines, with inL added to the even ones
+// and inR to the odd ones, into Block. All four have the same length, at most
+// MaxBlock.
+func (n *Network) Process(inL, inR, outL, outR []float32) {
+	if !wide() || len(inL)%lanes != 0 {
+		n.processPlain(inL, inR, outL, outR)
+		return
+	}
+	for k := 0; k < Lines; k += lanes {
+		n.dampLanes(k, len(inL))
+	}
+	n.matrixLanes(inL, inR, outL, outR)
+}
+
+// turn turns eight rows of eight lanes into its columns.
+func turn(a, b, c, d, e, f, g, h archsimd.Float32x8) (_, _, _, _, _, _, _, _ archsimd.Float32x8) {
+	ab0 := a.AsInt32x8().InterleaveLoGrouped(b.AsInt32x8()).AsFloat32x8() // a0 b0 a1 b1 | a4 b4 a5 b5
+	ab1 := a.AsInt32x8().InterleaveHiGrouped(b.AsInt32x8()).AsFloat32x8() // a2 b2 a3 b3 | a6 b6 a7 b7
+	cd0 := c.AsInt32x8().InterleaveLoGrouped(d.AsInt32x8()).AsFloat32x8()
+	cd1 := c.AsInt32x8().InterleaveHiGrouped(d.AsInt32x8()).AsFloat32x8()
+	ef0 := e.AsInt32x8().InterleaveLoGrouped(f.AsInt32x8()).AsFloat32x8()
+	ef1 := e.AsInt32x8().InterleaveHiGrouped(f.AsInt32x8()).AsFloat32x8()
+	gh0 := g.AsInt32x8().InterleaveLoGrouped(h.AsInt32x8()).AsFloat32x8()
+	gh1 := g.AsInt32x8().InterleaveHiGrouped(h.AsInt32x8()).AsFloat32x8()
+	r0 := ab0.SelectFromPairGrouped(0, 1, 4, 5, cd0) // a0 b0 c0 d0 | a4 b4 c4 d4
+	r1 := ab0.SelectFromPairGrouped(2, 3, 6, 7, cd0)
+	r2 := ab1.SelectFromPairGrouped(0, 1, 4, 5, cd1)
+	r3 := ab1.SelectFromPairGrouped(2, 3, 6, 7, cd1)
+	s0 := ef0.SelectFromPairGrouped(0, 1, 4, 5, gh0)
+	s1 := ef0.SelectFromPairGrouped(2, 3, 6, 7, gh0)
+	s2 := ef1.SelectFromPairGrouped(0, 1, 4, 5, gh1)
+	s3 := ef1.SelectFromPairGrouped(2, 3, 6, 7, gh1)
+	return r0.Select128FromPair(0, 2, s0), r1.Select128FromPair(0, 2, s1), r2.Select128FromPair(0, 2, s2), r3.Select128FromPair(0, 2, s3),
+		r0.Select128FromPair(1, 3, s0), r1.Select128FromPair(1, 3, s1), r2.Select128FromPair(1, 3, s2), r3.Select128FromPair(1, 3, s3)
+}
+
+// dampLanes runs the low-passes of eight lines, from the k-th on, a lane each.
+func (n *Network) dampLanes(k, size int) {
+	b0, b1, b2, b3 := n.Block[k][:size], n.Block[k+1][:size], n.Block[k+2][:size], n.Block[k+3][:size]
+	b4, b5, b6, b7 := n.Block[k+4][:size], n.Block[k+5][:size], n.Block[k+6][:size], n.Block[k+7][:size]
+	gain, damp, m := load(n.Gain[k:]), load(n.Damp[k:]), load(n.Memory[k:])
+	for i := 0; i+lanes <= size; i += lanes {
+		f0, f1, f2, f3, f4, f5, f6, f7 := turn(load(b0[i:]), load(b1[i:]), load(b2[i:]), load(b3[i:]), load(b4[i:]), load(b5[i:]), load(b6[i:]), load(b7[i:]))
+		f0 = gain.Mul(f0).Add(damp.Mul(m))
+		f1 = gain.Mul(f1).Add(damp.Mul(f0))
+		f2 = gain.Mul(f2).Add(damp.Mul(f1))
+		f3 = gain.Mul(f3).Add(damp.Mul(f2))
+		f4 = gain.Mul(f4).Add(damp.Mul(f3))
+		f5 = gain.Mul(f5).Add(damp.Mul(f4))
+		f6 = gain.Mul(f6).Add(damp.Mul(f5))
+		f7 = gain.Mul(f7).Add(damp.Mul(f6))
+		m = f7
+		f0, f1, f2, f3, f4, f5, f6, f7 = turn(f0, f1, f2, f3, f4, f5, f6, f7)
+		store(f0, b0[i:])
+		store(f1, b1[i:])
+		store(f2, b2[i:])
+		store(f3, b3[i:])
+		store(f4, b4[i:])
+		store(f5, b5[i:])
+		store(f6, b6[i:])
+		store(f7, b7[i:])
+	}
+	store(m, n.Memory[k:])
+	archsimd.ClearAVXUpperBits()
+}
+
+// matrixLanes sends the lines of eight frames at once through the matrix.
+func (n *Network) matrixLanes(inL, inR, outL, outR []float32) {
+	b := &n.Block
+	for i := 0; i+lanes <= len(inL); i += lanes {
+		n.mixHalf(0, i)
+		n.mixHalf(8, i)
+		l, r := load(inL[i:]), load(inR[i:])
+		for k := 0; k < 8; k += 2 {
+			x, y := load(b[k][i:]), load(b[k+8][i:])
+			sum, difference := x.Add(y), x.Sub(y)
+			if k == 2 {
+				store(load(outR[i:]).Add(difference), outR[i:])
+			}
+			store(l.Add(sum), b[k][i:])
+			store(l.Add(difference), b[k+8][i:])
+			x, y = load(b[k+1][i:]), load(b[k+9][i:])
+			sum, difference = x.Add(y), x.Sub(y)
+			if k == 4 {
+				store(load(outL[i:]).Add(sum), outL[i:])
+			}
+			store(r.Add(sum), b[k+1][i:])
+			store(r.Add(difference), b[k+9][i:])
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// mixHalf is the first three rounds of the matrix for eight lines, from the k-th on.
+func (n *Network) mixHalf(k, i int) {
+	b := (*[8][MaxBlock]float32)(n.Block[k:])
+	b0, b1, b2, b3 := load(b[0][i:]), load(b[1][i:]), load(b[2][i:]), load(b[3][i:])
+	b4, b5, b6, b7 := load(b[4][i:]), load(b[5][i:]), load(b[6][i:]), load(b[7][i:])
+	b0, b1, b2, b3 = b0.Add(b1), b0.Sub(b1), b2.Add(b3), b2.Sub(b3)
+	b4, b5, b6, b7 = b4.Add(b5), b4.Sub(b5), b6.Add(b7), b6.Sub(b7)
+	b0, b2, b1, b3 = b0.Add(b2), b0.Sub(b2), b1.Add(b3), b1.Sub(b3)
+	b4, b6, b5, b7 = b4.Add(b6), b4.Sub(b6), b5.Add(b7), b5.Sub(b7)
+	store(b0.Add(b4), b[0][i:])
+	store(b1.Add(b5), b[1][i:])
+	store(b2.Add(b6), b[2][i:])
+	store(b3.Add(b7), b[3][i:])
+	store(b0.Sub(b4), b[4][i:])
+	store(b1.Sub(b5), b[5][i:])
+	store(b2.Sub(b6), b[6][i:])
+	store(b3.Sub(b7), b[7][i:])
+}
