@@ -16,7 +16,7 @@ type effect interface {
 // works on one of them.
 type bus struct {
 	distortion *fx.Distortion
-	dc         [2]filter.DCBlock
+	dc         *filter.DCBlock
 	effects    []effect // after them, in order
 	lag        int64    // frames by which it is late
 	tail       float64  // s that it rings on, to −60 dB
@@ -24,10 +24,7 @@ type bus struct {
 
 func newBus(p *patch.Patch) *bus {
 	rate := float64(p.Output.SampleRate)
-	b := &bus{distortion: fx.NewDistortion(p.Bus.Distortion, rate), tail: reverbTail(p.Bus.Reverb)}
-	for side := range b.dc {
-		b.dc[side] = filter.NewDCBlock(dcCutoff, rate)
-	}
+	b := &bus{distortion: fx.NewDistortion(p.Bus.Distortion, rate), dc: filter.NewDCBlock(dcCutoff, rate), tail: reverbTail(p.Bus.Reverb)}
 	if b.distortion != nil {
 		b.lag = int64(b.distortion.Latency())
 	}
@@ -57,11 +54,9 @@ func (b *bus) process(left, right []float32, mono bool) {
 	if b.distortion != nil {
 		b.distortion.Process(left, other)
 	}
-	b.dc[0].Process(left)
+	b.dc.Process(left, other)
 	if mono {
 		copy(right, left)
-	} else {
-		b.dc[1].Process(right)
 	}
 	for _, e := range b.effects {
 		e.Process(left, right)

@@ -269,13 +269,15 @@ func (r *renderer) centre() {
 
 // normalize brings the sound to the level asked for, or holds it within full scale.
 func (r *renderer) normalize() {
+	top := float64(vec.Peak(r.out))
 	if r.p.Output.Normalize != "peak" {
-		for i, x := range r.out {
-			r.out[i] = max(-1, min(1, x))
+		if top > 1 {
+			for i, x := range r.out {
+				r.out[i] = max(-1, min(1, x))
+			}
 		}
 		return
 	}
-	top := float64(vec.Peak(r.out))
 	if top < silence {
 		clear(r.out)
 		return

@@ -16,16 +16,13 @@ import (
 // response is that of the analogue filter, bent by the bilinear transform and tuned
 // at the cutoff, and it stays stable while the cutoff moves.
 type SVF struct {
-	sections []section
+	two      bool
+	k        [2]float64 // 1/Q of each section
+	response vec.Response
+	at       vec.Sections // where the last stretch ended
+	state    vec.State
 	rate     float64
 	cutoff   float64 // where the last stretch ended, Hz
-}
-
-type section struct {
-	k        float64 // 1/Q
-	response vec.Response
-	state    vec.State
-	at       vec.Section // where the last stretch ended
 }
 
 // NewSVF returns a filter of the types lowpass, highpass, bandpass (0 dB at its
@@ -33,31 +30,37 @@ type section struct {
 // low-pass or high-pass sections in a row have the damping of a fourth-order
 // Butterworth filter, where the resonance goes to the second.
 func NewSVF(p patch.Filter, rate float64, at Point) *SVF {
-	damping := []float64{1 / p.Resonance}
-	if p.Slope == 24 {
+	f := &SVF{rate: rate, cutoff: at.Cutoff, two: p.Slope == 24, k: [2]float64{1 / p.Resonance, 1 / p.Resonance}}
+	if f.two && p.Type != "bandpass" && p.Type != "notch" {
 		const first, second, flat = 0.5411961001461969, 1.3065629648763766, 0.7071067811865476
-		damping = []float64{1 / first, flat / float64(second*p.Resonance)}
-		if p.Type == "bandpass" || p.Type == "notch" {
-			damping = []float64{1 / p.Resonance, 1 / p.Resonance}
-		}
+		f.k = [2]float64{1 / first, flat / float64(second*p.Resonance)}
 	}
-	f := &SVF{rate: rate, cutoff: at.Cutoff}
-	g := coefficient(at.Cutoff, rate)
-	for _, k := range damping {
-		s := section{k: k, at: newSection(g, k)}
+	k := vec.Both(f.k[0], f.k[1])
+	for i := range k {
 		switch p.Type {
 		case "highpass":
-			s.response = vec.Response{In: 1, V1: -k, V2: -1}
+			f.response.In[i], f.response.HalfV1[i], f.response.HalfV2[i] = 1, float64(-0.5*k[i]), -0.5
 		case "bandpass":
-			s.response = vec.Response{V1: k}
+			f.response.HalfV1[i] = float64(0.5 * k[i])
 		case "notch":
-			s.response = vec.Response{In: 1, V1: -k}
+			f.response.In[i], f.response.HalfV1[i] = 1, float64(-0.5*k[i])
 		default:
-			s.response = vec.Response{V2: 1}
+			f.response.HalfV2[i] = 0.5
 		}
-		f.sections = append(f.sections, s)
 	}
+	f.at = f.sections(at.Cutoff)
 	return f
+}
+
+func (f *SVF) sections(cutoff float64) (s vec.Sections) {
+	g := coefficient(cutoff, f.rate)
+	var b [2][3]float64
+	for i, k := range f.k {
+		a1 := 1 / (1 + float64(g*(g+k)))
+		a2 := float64(g * a1)
+		b[i] = [3]float64{float64(2*a1) - 1, float64(2 * a2), float64(float64(2*g) * a2)}
+	}
+	return vec.Sections{B1: vec.Both(b[0][0], b[1][0]), B2: vec.Both(b[0][1], b[1][1]), B3: vec.Both(b[0][2], b[1][2])}
 }
 
 // coefficient returns g = tan(π·cutoff/rate) of a cutoff in Hz, which is held
@@ -66,53 +69,65 @@ func coefficient(cutoff, rate float64) float64 {
 	return dmath.TanTurns(float64(0.5 * max(5/rate, min(0.49, cutoff/rate))))
 }
 
-func newSection(g, k float64) vec.Section {
-	a1 := 1 / (1 + float64(g*(g+k)))
-	a2 := float64(g * a1)
-	return vec.Section{B1: float64(2*a1) - 1, B2: float64(2 * a2), B3: float64(float64(2*g) * a2)}
-}
-
 // Process filters left and, unless it is nil, right in place; the cutoff goes from
 // where it was to its new place.
 func (f *SVF) Process(left, right []float32, _, to Point) {
-	moved := to.Cutoff != f.cutoff
-	g := 0.0
-	if moved {
-		g = coefficient(to.Cutoff, f.rate)
+	var d vec.Sections
+	from := f.at
+	if to.Cutoff != f.cutoff {
 		f.cutoff = to.Cutoff
-	}
-	for i := range f.sections {
-		s := &f.sections[i]
-		next := s.at
-		if moved {
-			next = newSection(g, s.k)
+		f.at = f.sections(to.Cutoff)
+		part := 1 / float64(len(left))
+		for i := range d.B1 {
+			d.B1[i] = float64((f.at.B1[i] - from.B1[i]) * part)
+			d.B2[i] = float64((f.at.B2[i] - from.B2[i]) * part)
+			d.B3[i] = float64((f.at.B3[i] - from.B3[i]) * part)
 		}
-		vec.SVF(left, right, &s.state, s.at, next, s.response)
-		s.at = next
 	}
+	vec.SVF(left, right, &f.state, &from, &d, &f.response, f.two)
 }
 
-// DCBlock is a first-order high-pass of a few Hz.
+// DCBlock is a first-order high-pass of a few Hz, on two channels.
 type DCBlock struct {
-	r, x1, y1 float64
+	r    float64
+	x, y [2]float64
 }
 
 // NewDCBlock returns a high-pass with the given cutoff in Hz.
-func NewDCBlock(cutoff, rate float64) DCBlock {
-	return DCBlock{r: dmath.Exp2(float64(-2*dmath.Pi/math.Ln2) * (cutoff / rate))}
+func NewDCBlock(cutoff, rate float64) *DCBlock {
+	return &DCBlock{r: dmath.Exp2(float64(-2*dmath.Pi/math.Ln2) * (cutoff / rate))}
 }
 
-// Process filters block in place.
-func (d *DCBlock) Process(block []float32) {
-	x1, y1 := d.x1, d.y1
-	for i, v := range block {
-		x := float64(v)
-		y1 = x - x1 + float64(d.r*y1)
-		x1 = x
-		block[i] = float32(y1)
+// Process filters left and, unless it is nil, right in place.
+func (d *DCBlock) Process(left, right []float32) {
+	r := d.r
+	lx, ly := d.x[0], d.y[0]
+	if right == nil {
+		for i, v := range left {
+			x := float64(v)
+			ly = (x - lx) + float64(r*ly)
+			lx = x
+			left[i] = float32(ly)
+		}
+		d.x[0], d.y[0] = lx, still(ly)
+		return
 	}
-	if y1 > -1e-30 && y1 < 1e-30 { // no denormal numbers
-		y1 = 0
+	rx, ry := d.x[1], d.y[1]
+	right = right[:len(left)]
+	for i, v := range left {
+		x, w := float64(v), float64(right[i])
+		ly = (x - lx) + float64(r*ly)
+		ry = (w - rx) + float64(r*ry)
+		lx, rx = x, w
+		left[i], right[i] = float32(ly), float32(ry)
 	}
-	d.x1, d.y1 = x1, y1
+	d.x, d.y = [2]float64{lx, rx}, [2]float64{still(ly), still(ry)}
+}
+
+// still is 0 for what is too small to hear: no denormal numbers.
+func still(y float64) float64 {
+	if y > -1e-30 && y < 1e-30 {
+		return 0
+	}
+	return y
 }

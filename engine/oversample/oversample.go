@@ -24,8 +24,8 @@ const (
 // the higher rate are 2·Σ h_j·(x[i−K−j+1] + x[i−K+j]) and the odd ones x[i−K+1]; coming
 // down, a half of one phase, the centre, is added to the same sum over the other.
 type Four struct {
-	up2, down2 [outer]float32 // taps
-	up4, down4 [inner]float32
+	up2, down2 [outer]vec.Tap // taps
+	up4, down4 [inner]vec.Tap
 
 	x phase    // the input
 	u [2]phase // at 2×
@@ -56,7 +56,7 @@ func (p *phase) on(n int) { copy(p.buf[:p.past], p.buf[n:n+p.past]) }
 
 // halfBand sets the odd taps of a half-band filter, from the innermost, by a Kaiser
 // window; the phase that they make has the gain gain.
-func halfBand(taps []float32, gain float64) {
+func halfBand(taps []vec.Tap, gain float64) {
 	pairs := len(taps)
 	exact := make([]float64, pairs)
 	sum := 0.0
@@ -66,7 +66,9 @@ func halfBand(taps []float32, gain float64) {
 		sum += float64(2 * exact[i])
 	}
 	for i, h := range exact {
-		taps[i] = float32(float64(h * (gain / sum)))
+		for lane := range taps[i] {
+			taps[i][lane] = float32(float64(h * (gain / sum)))
+		}
 	}
 }
 
@@ -123,7 +125,7 @@ func (o *Four) Down(block []float32) {
 
 // Two takes a channel to twice its rate and back.
 type Two struct {
-	up, down [outer]float32
+	up, down [outer]vec.Tap
 	x        phase
 	u        [2]phase
 }

@@ -4,7 +4,7 @@ package vec
 
 // Symmetric sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over j of
 // taps[j]·(x[i+11−j] + x[i+12+j]): a symmetric filter whose first window starts with x.
-func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]float32) {
+func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]Tap) {
 	symmetricPlain(dst, centre, gain, x, taps)
 }
 
@@ -12,7 +12,7 @@ func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]fl
 // over a signal at twice the rate: its windows are of five frames of the phases p and
 // q, and the taps, from the innermost, fall on p[2] q[2], q[1] p[3], p[1] q[3],
 // q[0] p[4], p[0] q[4].
-func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]float32) {
+func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]Tap) {
 	crossedPlain(dst, centre, gain, p, q, taps)
 }
 
@@ -64,11 +64,12 @@ func Quantize(dst []int32, src []float32, full float32, key, counter uint32) {
 // Peak returns the largest magnitude.
 func Peak(x []float32) float32 { return peakPlain(x) }
 
-// SVF filters left and, unless it is nil, right in place through one section. The
-// coefficients go in a straight line from one end to the other; every system on the
-// way is stable, since it is a contraction, as both ends are.
-func SVF(left, right []float32, s *State, from, to Section, r Response) {
-	svfPlain(left, right, s, from, to, r)
+// SVF filters left and, unless it is nil, right in place through the first section, or
+// through both where two is true: then the second lets out each frame one frame late.
+// The coefficients change by d before each frame; on the way from one stable filter to
+// another they are those of stable filters, since each is a contraction.
+func SVF(left, right []float32, s *State, c, d *Sections, r *Response, two bool) {
+	svfPlain(left, right, s, c, d, r, two)
 }
 
 // Process takes what comes out of the lines from Block, adds two mixtures of it to

@@ -36,7 +36,7 @@ const long = 4 * lanes
 
 // Symmetric sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over j of
 // taps[j]·(x[i+11−j] + x[i+12+j]): a symmetric filter whose first window starts with x.
-func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]float32) {
+func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]Tap) {
 	n := whole(len(dst), long)
 	symmetricLanes(dst[:n], centre, gain, x, taps)
 	if n < len(dst) {
@@ -47,13 +47,7 @@ func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]fl
 	}
 }
 
-func symmetricLanes(dst, centre []float32, gain float32, x []float32, taps *[Outer]float32) {
-	var wide [Outer]([lanes]float32)
-	for j, t := range taps {
-		for k := range wide[j] {
-			wide[j][k] = t
-		}
-	}
+func symmetricLanes(dst, centre []float32, gain float32, x []float32, taps *[Outer]Tap) {
 	g := all(gain)
 	for i := 0; i < len(dst); i += long {
 		var s0, s1, s2, s3 archsimd.Float32x8
@@ -61,8 +55,8 @@ func symmetricLanes(dst, centre []float32, gain float32, x []float32, taps *[Out
 			s0, s1, s2, s3 = scaled(g, (*[long]float32)(centre[i:]))
 		}
 		w := x[i:]
-		for j := range wide {
-			s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[Outer-1-j:]), (*[long]float32)(w[Outer+j:]), archsimd.LoadFloat32x8(&wide[j]))
+		for j := range taps {
+			s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[Outer-1-j:]), (*[long]float32)(w[Outer+j:]), load(taps[j][:]))
 		}
 		spread(s0, s1, s2, s3, (*[long]float32)(dst[i:]))
 	}
@@ -90,7 +84,7 @@ func spread(s0, s1, s2, s3 archsimd.Float32x8, x *[long]float32) {
 // over a signal at twice the rate: its windows are of five frames of the phases p and
 // q, and the taps, from the innermost, fall on p[2] q[2], q[1] p[3], p[1] q[3],
 // q[0] p[4], p[0] q[4].
-func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]float32) {
+func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]Tap) {
 	n := whole(len(dst), long)
 	crossedLanes(dst[:n], centre, gain, p, q, taps)
 	if n < len(dst) {
@@ -101,8 +95,8 @@ func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]f
 	}
 }
 
-func crossedLanes(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]float32) {
-	g, c0, c1, c2, c3, c4 := all(gain), all(taps[0]), all(taps[1]), all(taps[2]), all(taps[3]), all(taps[4])
+func crossedLanes(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]Tap) {
+	g, c0, c1, c2, c3, c4 := all(gain), load(taps[0][:]), load(taps[1][:]), load(taps[2][:]), load(taps[3][:]), load(taps[4][:])
 	for i := 0; i < len(dst); i += long {
 		var s0, s1, s2, s3 archsimd.Float32x8
 		if centre != nil {
@@ -443,11 +437,94 @@ func sumLanes(x []float32) (sums [lanes]float32) {
 	return sums
 }
 
-// SVF filters left and, unless it is nil, right in place through one section. The
-// coefficients go in a straight line from one end to the other; every system on the
-// way is stable, since it is a contraction, as both ends are.
-func SVF(left, right []float32, s *State, from, to Section, r Response) {
-	svfPlain(left, right, s, from, to, r)
+// SVF filters left and, unless it is nil, right in place through the first section, or
+// through both where two is true: then the second lets out each frame one frame late.
+// The coefficients change by d before each frame; on the way from one stable filter to
+// another they are those of stable filters, since each is a contraction.
+func SVF(left, right []float32, s *State, c, d *Sections, r *Response, two bool) {
+	if !wide() || right == nil || len(left)%4 != 0 {
+		svfPlain(left, right, s, c, d, r, two)
+		return
+	}
+	if two {
+		svfTwoLanes(left, right, s, c, d, r)
+	} else {
+		svfOneLanes(left, right, s, c, d, r)
+	}
+	s.settle()
+}
+
+func quad(q *Quad) archsimd.Float64x4 { return archsimd.LoadFloat64x4((*[4]float64)(q)) }
+
+// svfOneLanes filters four frames in each round; the upper half of the registers does
+// nothing of use.
+func svfOneLanes(left, right []float32, s *State, c, d *Sections, r *Response) {
+	b1, b2, b3, d1, d2, d3 := quad(&c.B1), quad(&c.B2), quad(&c.B3), quad(&d.B1), quad(&d.B2), quad(&d.B3)
+	in, h1, h2 := quad(&r.In), quad(&r.HalfV1), quad(&r.HalfV2)
+	s1, s2 := quad(&s.S1), quad(&s.S2)
+	for len(left) >= 4 && len(right) >= 4 {
+		first, second := framesOf((*[4]float32)(left), (*[4]float32)(right))
+		var y0, y1, y2, y3 archsimd.Float64x4
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y0 = svfTick(first, s1, s2, b1, b2, b3, in, h1, h2)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y1 = svfTick(first.Select128FromPair(1, 1, first), s1, s2, b1, b2, b3, in, h1, h2)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y2 = svfTick(second, s1, s2, b1, b2, b3, in, h1, h2)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y3 = svfTick(second.Select128FromPair(1, 1, second), s1, s2, b1, b2, b3, in, h1, h2)
+		putFrames(y0.Select128FromPair(0, 2, y1), y2.Select128FromPair(0, 2, y3), (*[4]float32)(left), (*[4]float32)(right))
+		left, right = left[4:], right[4:]
+	}
+	s1.Store((*[4]float64)(&s.S1))
+	s2.Store((*[4]float64)(&s.S2))
+	archsimd.ClearAVXUpperBits()
+}
+
+// svfTwoLanes filters four frames in each round, the first section in the lower half of
+// the registers, the second in the upper.
+func svfTwoLanes(left, right []float32, s *State, c, d *Sections, r *Response) {
+	b1, b2, b3, d1, d2, d3 := quad(&c.B1), quad(&c.B2), quad(&c.B3), quad(&d.B1), quad(&d.B2), quad(&d.B3)
+	in, h1, h2 := quad(&r.In), quad(&r.HalfV1), quad(&r.HalfV2)
+	s1, s2, y := quad(&s.S1), quad(&s.S2), quad(&s.Between)
+	for len(left) >= 4 && len(right) >= 4 {
+		first, second := framesOf((*[4]float32)(left), (*[4]float32)(right))
+		var y0, y1, y2 archsimd.Float64x4
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y0 = svfTick(first.Select128FromPair(0, 2, y), s1, s2, b1, b2, b3, in, h1, h2)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y1 = svfTick(first.Select128FromPair(1, 2, y0), s1, s2, b1, b2, b3, in, h1, h2)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y2 = svfTick(second.Select128FromPair(0, 2, y1), s1, s2, b1, b2, b3, in, h1, h2)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y = svfTick(second.Select128FromPair(1, 2, y2), s1, s2, b1, b2, b3, in, h1, h2)
+		putFrames(y0.Select128FromPair(1, 3, y1), y2.Select128FromPair(1, 3, y), (*[4]float32)(left), (*[4]float32)(right))
+		left, right = left[4:], right[4:]
+	}
+	s1.Store((*[4]float64)(&s.S1))
+	s2.Store((*[4]float64)(&s.S2))
+	y.Store((*[4]float64)(&s.Between))
+	archsimd.ClearAVXUpperBits()
+}
+
+// framesOf returns four frames, two in each.
+func framesOf(left, right *[4]float32) (first, second archsimd.Float64x4) {
+	l, r := archsimd.LoadFloat32x4(left).AsInt32x4(), archsimd.LoadFloat32x4(right).AsInt32x4()
+	return l.InterleaveLo(r).AsFloat32x4().ConvertToFloat64(), l.InterleaveHi(r).AsFloat32x4().ConvertToFloat64()
+}
+
+func putFrames(first, second archsimd.Float64x4, left, right *[4]float32) {
+	a, b := first.ConvertToFloat32(), second.ConvertToFloat32()
+	a.SelectFromPair(0, 2, 4, 6, b).Store(left)
+	a.SelectFromPair(1, 3, 5, 7, b).Store(right)
+}
+
+// svfTick filters a frame and returns the new states and what is let out.
+func svfTick(x, s1, s2, b1, b2, b3, in, h1, h2 archsimd.Float64x4) (_, _, _ archsimd.Float64x4) {
+	v3 := x.Sub(s2)
+	n1 := b1.Mul(s1).Add(b2.Mul(v3))
+	n2 := s2.Add(b2.Mul(s1)).Add(b3.Mul(v3))
+	return n1, n2, in.Mul(x).Add(h1.Mul(s1.Add(n1)).Add(h2.Mul(s2.Add(n2))))
 }
 
 // Process takes what comes out of the lines from Block, adds two mixtures of it to

@@ -1,67 +1,93 @@
 package vec
 
-// Section holds the coefficients of a second-order state-variable section by
-// trapezoidal integration (A. Simper, "Linear trapezoidal integrated SVF", 2013),
-// with the states' new values as the recursion, which makes its chain of dependent
+// Quad holds a number for each of four lanes: the left and the right channel of a first
+// section, and those of a second in a row with it, which takes each frame one frame
+// late.
+type Quad [4]float64
+
+// Both returns a Quad of a number for the first section and one for the second.
+func Both(first, second float64) Quad { return Quad{first, first, second, second} }
+
+// Sections holds the coefficients of second-order state-variable sections by
+// trapezoidal integration (A. Simper, "Linear trapezoidal integrated SVF", 2013), with
+// the states' new values as the recursion, which makes its chain of dependent
 // operations as short as it can be. With a1, a2, a3 of that paper: B1 = 2·a1−1,
 // B2 = 2·a2, B3 = 2·a3.
-type Section struct{ B1, B2, B3 float64 }
+type Sections struct{ B1, B2, B3 Quad }
 
-// Response says what a section lets out: In times its input, V1 and V2 times the
-// band-pass and low-pass outputs.
-type Response struct{ In, V1, V2 float64 }
+// Response says what sections let out: In times their input, half of V1 and V2 times
+// the sums of their states before and after a frame, which are twice their band-pass
+// and low-pass outputs.
+type Response struct{ In, HalfV1, HalfV2 Quad }
 
-// State is that of the sections of a left and a right channel.
-type State struct{ S1, S2 [2]float64 }
+// State is that of the sections; Between is what the first let out last, which the
+// second takes next.
+type State struct{ S1, S2, Between Quad }
 
-// svfPlain filters left and, unless it is nil, right in place through one section.
-// The coefficients go in a straight line from one end to the other; every system on
-// the way is stable, since each of the two is a contraction.
-func svfPlain(left, right []float32, s *State, from, to Section, r Response) {
-	if len(left) == 0 {
-		return
-	}
-	n := 1 / float64(len(left))
-	d := Section{float64((to.B1 - from.B1) * n), float64((to.B2 - from.B2) * n), float64((to.B3 - from.B3) * n)}
-	h1, h2 := float64(0.5*r.V1), float64(0.5*r.V2)
-	p1, p2 := s.S1[0], s.S2[0]
-	c := from
-	if right == nil {
-		for i, x := range left {
-			c.B1 += d.B1
-			c.B2 += d.B2
-			c.B3 += d.B3
-			v := float64(x)
-			v3 := v - p2
-			n1 := float64(c.B1*p1) + float64(c.B2*v3)
-			n2 := (p2 + float64(c.B2*p1)) + float64(c.B3*v3)
-			left[i] = float32(float64(r.In*v) + (float64(h1*(p1+n1)) + float64(h2*(p2+n2))))
-			p1, p2 = n1, n2
+// svfPlain filters left and, unless it is nil, right in place through the first
+// section, or through both where two is true. The coefficients change by d before each
+// frame; c stays where it is.
+func svfPlain(left, right []float32, s *State, c, d *Sections, r *Response, two bool) {
+	for side, block := range [2][]float32{left, right} {
+		switch {
+		case block == nil:
+		case two:
+			svfTwo(block, side, s, c, d, r)
+		default:
+			svfOne(block, side, s, c, d, r)
 		}
-		s.S1[0], s.S2[0] = quiet(p1), quiet(p2)
-		return
 	}
-	right = right[:len(left)]
-	q1, q2 := s.S1[1], s.S2[1]
-	for i, x := range left {
-		c.B1 += d.B1
-		c.B2 += d.B2
-		c.B3 += d.B3
-		v, w := float64(x), float64(right[i])
-		v3, w3 := v-p2, w-q2
-		n1 := float64(c.B1*p1) + float64(c.B2*v3)
-		k1 := float64(c.B1*q1) + float64(c.B2*w3)
-		n2 := (p2 + float64(c.B2*p1)) + float64(c.B3*v3)
-		k2 := (q2 + float64(c.B2*q1)) + float64(c.B3*w3)
-		left[i] = float32(float64(r.In*v) + (float64(h1*(p1+n1)) + float64(h2*(p2+n2))))
-		right[i] = float32(float64(r.In*w) + (float64(h1*(q1+k1)) + float64(h2*(q2+k2))))
-		p1, p2, q1, q2 = n1, n2, k1, k2
-	}
-	s.S1, s.S2 = [2]float64{quiet(p1), quiet(q1)}, [2]float64{quiet(p2), quiet(q2)}
+	s.settle()
 }
 
-// quiet flushes what is too small to hear, so that tails do not run into
-// denormal numbers, and what is not a number.
+func svfOne(block []float32, k int, s *State, c, d *Sections, r *Response) {
+	b1, b2, b3, d1, d2, d3 := c.B1[k], c.B2[k], c.B3[k], d.B1[k], d.B2[k], d.B3[k]
+	in, h1, h2 := r.In[k], r.HalfV1[k], r.HalfV2[k]
+	p1, p2 := s.S1[k], s.S2[k]
+	for i, v := range block {
+		b1 += d1
+		b2 += d2
+		b3 += d3
+		x := float64(v)
+		v3 := x - p2
+		n1 := float64(b1*p1) + float64(b2*v3)
+		n2 := (p2 + float64(b2*p1)) + float64(b3*v3)
+		block[i] = float32(float64(in*x) + (float64(h1*(p1+n1)) + float64(h2*(p2+n2))))
+		p1, p2 = n1, n2
+	}
+	s.S1[k], s.S2[k] = p1, p2
+}
+
+func svfTwo(block []float32, k int, s *State, c, d *Sections, r *Response) {
+	b1, b2, b3, d1, d2, d3 := c.B1[k], c.B2[k], c.B3[k], d.B1[k], d.B2[k], d.B3[k]
+	e1, e2, e3, f1, f2, f3 := c.B1[k+2], c.B2[k+2], c.B3[k+2], d.B1[k+2], d.B2[k+2], d.B3[k+2]
+	p1, p2, q1, q2, y := s.S1[k], s.S2[k], s.S1[k+2], s.S2[k+2], s.Between[k]
+	for i, v := range block {
+		b1 += d1
+		b2 += d2
+		b3 += d3
+		e1 += f1
+		e2 += f2
+		e3 += f3
+		x := float64(v)
+		v3, w3 := x-p2, y-q2
+		n1, m1 := float64(b1*p1)+float64(b2*v3), float64(e1*q1)+float64(e2*w3)
+		n2, m2 := (p2+float64(b2*p1))+float64(b3*v3), (q2+float64(e2*q1))+float64(e3*w3)
+		block[i] = float32(float64(r.In[k+2]*y) + (float64(r.HalfV1[k+2]*(q1+m1)) + float64(r.HalfV2[k+2]*(q2+m2))))
+		y = float64(r.In[k]*x) + (float64(r.HalfV1[k]*(p1+n1)) + float64(r.HalfV2[k]*(p2+n2)))
+		p1, p2, q1, q2 = n1, n2, m1, m2
+	}
+	s.S1[k], s.S2[k], s.S1[k+2], s.S2[k+2], s.Between[k] = p1, p2, q1, q2, y
+}
+
+// settle flushes what is too small to hear, so that tails do not run into denormal
+// numbers, and what is not a number.
+func (s *State) settle() {
+	for i := range s.S1 {
+		s.S1[i], s.S2[i] = quiet(s.S1[i]), quiet(s.S2[i])
+	}
+}
+
 func quiet(x float64) float64 {
 	if x > -1e-30 && x < 1e-30 || x != x {
 		return 0

@@ -15,10 +15,13 @@ const (
 	Inner = 5
 )
 
+// Tap is a coefficient, once for each lane.
+type Tap [8]float32
+
 // symmetricPlain sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over
 // j of taps[j]·(x[i+11−j] + x[i+12+j]).
-func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]float32) {
-	c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 := c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11]
+func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]Tap) {
+	c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 := c[0][0], c[1][0], c[2][0], c[3][0], c[4][0], c[5][0], c[6][0], c[7][0], c[8][0], c[9][0], c[10][0], c[11][0]
 	for i := range dst {
 		w := (*[2 * Outer]float32)(x[i:])
 		var s float32
@@ -43,8 +46,8 @@ func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]
 
 // crossedPlain sets dst[i] to gain·centre[i], unless centre is nil, plus a symmetric
 // filter over a signal at twice the rate, of which p and q are the phases.
-func crossedPlain(dst, centre []float32, gain float32, p, q []float32, c *[Inner]float32) {
-	c0, c1, c2, c3, c4 := c[0], c[1], c[2], c[3], c[4]
+func crossedPlain(dst, centre []float32, gain float32, p, q []float32, c *[Inner]Tap) {
+	c0, c1, c2, c3, c4 := c[0][0], c[1][0], c[2][0], c[3][0], c[4][0]
 	for i := range dst {
 		v, w := (*[Inner]float32)(p[i:]), (*[Inner]float32)(q[i:])
 		var s float32
