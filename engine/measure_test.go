@@ -18,10 +18,16 @@ func sustained(wave string, hz, seconds float64) patch.Patch {
 	l := &p.Layers[0]
 	l.Synth.Osc1.Wave = wave
 	l.Pitch = hz
-	l.AmpEnv = patch.Envelope{Attack: 0.01, Sustain: 1, Release: 0.01}
+	l.AmpEnv = adsr(0.01, 0, 1, 0.01)
 	l.Level = -6
-	p.Output = patch.Output{Duration: seconds, SampleRate: 48000, BitDepth: 32, Channels: 1, Normalize: "off"}
+	o := &p.Output
+	o.Duration, o.BitDepth, o.Channels, o.Normalize = seconds, 32, 1, "off"
 	return p
+}
+
+// adsr returns an envelope with a straight attack and exponential falls.
+func adsr(attack, decay, sustain, release float64) patch.Envelope {
+	return patch.Envelope{Attack: attack, Decay: decay, Sustain: sustain, Release: release, DecayCurve: 1, ReleaseCurve: 1}
 }
 
 // side returns one channel as float64.

@@ -58,7 +58,7 @@ const (
 	tailFloor = 1e-3   // of the peak, −60 dB: where a tail ends
 	silence   = 1e-9   // −180 dBFS: a peak below it is not worth raising
 	dcCutoff  = 8      // Hz
-	offset    = 1e-5   // −100 dBFS: a mean below it is none
+	offset    = 1e-7   // −140 dBFS: a mean below it is none
 	fadeIn    = 0.0005 // s
 	fadeOut   = 0.003  // s
 )
@@ -247,22 +247,27 @@ func (r *renderer) scale(frame int64, gain float64) {
 // other sound in the shape of one slow swell, so that its ends stay at 0.
 func (r *renderer) centre() {
 	left, right := vec.Sums(r.out)
-	sums := [2]float64{left, right}
 	if r.channels == 1 {
-		sums[0] += right
+		left += right
 	}
-	for c := range r.channels {
-		mean := sums[c] / float64(max(1, r.total))
+	frames := float64(max(1, r.total))
+	for c, sum := range [2]float64{left, right}[:r.channels] {
+		mean := sum / frames
 		if mean < offset && mean > -offset {
 			continue
 		}
-		for n := range r.total {
-			swell := 1.0
-			if r.p.Output.Loop != "on" {
-				swell = 1 - dmath.CosTurns(float64(n)/float64(max(1, r.total-1)))
+		if r.p.Output.Loop == "on" {
+			for i := c; i < len(r.out); i += r.channels {
+				r.out[i] -= float32(mean)
 			}
-			i := n*int64(r.channels) + int64(c)
-			r.out[i] -= float32(float64(mean * swell))
+			continue
+		}
+		// 6·t·(1−t) goes from 0 to 0 and has the mean 1.
+		top, step := float32(6*mean), float32(1/max(1, frames-1))
+		for n := range int(r.total) {
+			t := float32(float32(n) * step)
+			i := n*r.channels + c
+			r.out[i] -= float32(top * float32(t*(1-t)))
 		}
 	}
 }

@@ -33,6 +33,7 @@ type Oscillator struct {
 	res    *residuals
 
 	sides [2]side
+	move  move
 	// The frame that is due stands at 0; the frame of the phases at half.
 	out [2][MaxBlock + taps]float32
 }
@@ -90,13 +91,14 @@ func (o *Oscillator) Process(left, right []float32, from, to Controls) {
 	if n == 0 {
 		return
 	}
-	m := move{n: n, w: o.clampWidth(from.PulseWidth)}
+	m := &o.move
+	*m = move{n: n, w: o.clampWidth(from.PulseWidth)}
 	m.dw = (o.clampWidth(to.PulseWidth) - m.w) / float64(n)
 	for i := range o.voices {
 		v := &o.voices[i]
 		m.f = min(maxStep, float64(from.Frequency*v.ratio))
 		m.df = (min(maxStep, float64(to.Frequency*v.ratio)) - m.f) / float64(n)
-		o.add(o, v, &m)
+		o.add(o, v, m)
 	}
 	if m.lines {
 		o.sides[0].render(o.out[0][half:half+n], m.bent)

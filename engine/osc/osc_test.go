@@ -9,17 +9,26 @@ import (
 )
 
 func one(wave string) patch.Oscillator {
-	return patch.Oscillator{Wave: wave, Level: 1, PulseWidth: 0.5, Unison: 1}
+	return patch.Oscillator{Wave: wave, Level: 1, PulseWidth: 0.5, Unison: 1, Blend: 1}
 }
 
 // play renders frames in blocks of 16 with the frequency of a function.
 func play(p patch.Oscillator, frames int, f, w func(frame int) float64) (left, right []float64) {
 	o := New(p, rng.New(1))
-	left, right = make([]float64, frames), make([]float64, frames)
+	at := func(i int) Controls { return Controls{Frequency: f(i), PulseWidth: w(i)} }
+	l, r := make([]float32, frames), make([]float32, frames)
 	for i := 0; i < frames; i += 16 {
-		o.Process(left[i:i+16], right[i:i+16], f(i), f(i+16), w(i), w(i+16))
+		o.Process(l[i:i+16], r[i:i+16], at(i), at(i+16))
 	}
-	return left[Latency:], right[Latency:]
+	return wide(l[Latency:]), wide(r[Latency:])
+}
+
+func wide(x []float32) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(v)
+	}
+	return y
 }
 
 func always(x float64) func(int) float64 { return func(int) float64 { return x } }
@@ -107,6 +116,57 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestCutting holds the sound not to depend on where its blocks end while nothing moves,
+// and to a hair where it does: the straight lines are the same.
+func TestCutting(t *testing.T) {
+	t.Parallel()
+	for _, wave := range []string{"saw", "square", "triangle", "sine"} {
+		p := one(wave)
+		p.Unison, p.Detune, p.Spread = 5, 30, 1
+		at := Controls{Frequency: 0.013}
+		whole, parts := New(p, rng.New(1)), New(p, rng.New(1))
+		var x, y [2][MaxBlock]float32
+		for range 20 {
+			clear(x[0][:])
+			clear(x[1][:])
+			clear(y[0][:])
+			clear(y[1][:])
+			whole.Process(x[0][:], x[1][:], at, at)
+			for i := 0; i < MaxBlock; i += 32 {
+				parts.Process(y[0][i:i+32], y[1][i:i+32], at, at)
+			}
+			for i := range x[0] {
+				if math.Abs(float64(x[0][i]-y[0][i])) > 2e-6 || math.Abs(float64(x[1][i]-y[1][i])) > 2e-6 {
+					t.Fatalf("%s at %d: %g and %g, in pieces %g and %g", wave, i, x[0][i], x[1][i], y[0][i], y[1][i])
+				}
+			}
+		}
+	}
+}
+
+// TestBlend holds the outer voices to their share of the middle ones, and all to one
+// power.
+func TestBlend(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 2, 3, 7, 8, 16} {
+		for _, blend := range []float64{0, 0.3, 1} {
+			voices, _ := unison(patch.Oscillator{Level: 0.5, Unison: n, Detune: 10, Blend: blend}, rng.New(1), 0)
+			power := 0.0
+			for _, v := range voices {
+				power += v.gl * v.gl
+			}
+			middle, outer := voices[n/2].gl, voices[n-1].gl
+			want := blend
+			if n <= 2 {
+				want = 1
+			}
+			if math.Abs(power-0.25) > 1e-9 || math.Abs(outer/middle-want) > 1e-9 {
+				t.Errorf("%d voices, blend %g: power %g, outer to middle %g", n, blend, power, outer/middle)
+			}
+		}
+	}
+}
+
 func TestPan(t *testing.T) {
 	t.Parallel()
 	for place := -1.25; place <= 1.25; place += 0.125 {
@@ -128,9 +188,12 @@ func TestNoiseColours(t *testing.T) {
 	t.Parallel()
 	const rate = 48000
 	for color, slope := range map[string]float64{"white": 0, "pink": -3, "brown": -6} {
-		n := NewNoise(color, 1, [2]rng.Stream{rng.New(1, 1), rng.New(1, 2)}, rate)
-		left, right := make([]float64, 1<<18), make([]float64, 1<<18)
-		n.Process(left, right)
+		n := NewNoise(patch.Noise{Color: color, Level: 1}, [2]rng.Stream{rng.New(1, 1), rng.New(1, 2)}, rate)
+		l, r := make([]float32, 1<<18), make([]float32, 1<<18)
+		for i := 0; i < len(l); i += MaxBlock {
+			n.Process(l[i:i+MaxBlock], r[i:i+MaxBlock])
+		}
+		left, right := wide(l), wide(r)
 		low, high := power(left, 500.0/rate), power(left, 4000.0/rate)
 		if got := 10 * math.Log10(high/low) / 3; math.Abs(got-slope) > 0.5 {
 			t.Errorf("%s falls by %.2f dB an octave, want %g", color, got, slope)

@@ -345,13 +345,13 @@ func Quantize(dst []int32, src []float32, full float32, key, counter uint32) {
 func quantizeLanes(dst []int32, src []float32, full float32, key, counter uint32) {
 	at, on := places(key, counter), allBits(eightOn())
 	first, second, by15, by16 := allBits(hashFirst), allBits(hashSecond), allBits(15), allBits(16)
-	top, bottom, unit, up := all(full), all(-full), all(1.0/(1<<16)), all(4.5)
+	size, top, bottom, unit, up := all(full), all(full+2), all(-(full + 2)), all(1.0/(1<<16)), all(4.5)
 	low, four := archsimd.BroadcastInt32x8(0xffff), archsimd.BroadcastInt32x8(4)
 	most, least := archsimd.BroadcastInt32x8(int32(full)-1), archsimd.BroadcastInt32x8(int32(-full))
 	var zero archsimd.Float32x8
 	for len(src) >= lanes && len(dst) >= lanes {
 		x := load(src)
-		scaled := x.Mul(top).Min(top).Max(bottom)
+		scaled := x.Mul(size).Min(top).Max(bottom)
 		whole := scaled.ConvertToInt32()
 		rest := scaled.Sub(whole.ConvertToFloat32())
 		h := hashLanes(at, first, second, by15, by16)

@@ -217,11 +217,11 @@ func quantize(x, full float32, h uint32) int32 {
 	if x == 0 || x != x {
 		return 0
 	}
-	scaled := float32(x * full)
-	if scaled > full {
-		scaled = full
-	} else if scaled < -full {
-		scaled = -full
+	scaled, beyond := float32(x*full), full+2 // so far that no dither leads back
+	if scaled > beyond {
+		scaled = beyond
+	} else if scaled < -beyond {
+		scaled = -beyond
 	}
 	// In whole steps and the rest, since a float32 cannot hold both and the dither.
 	whole := int32(scaled)
