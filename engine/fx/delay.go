@@ -39,8 +39,8 @@ func NewDelay(p patch.Delay, tempo, rate float64) *Delay {
 		return nil
 	}
 	seconds := p.Time
-	if p.Sync != "off" {
-		seconds = patch.NoteSeconds(p.Sync, tempo)
+	if synced := patch.NoteSeconds(p.Sync, tempo); synced > 0 {
+		seconds = synced
 	}
 	n := max(1, int(math.Round(float64(min(delayLongest, seconds)*rate))))
 	d := &Delay{
