@@ -106,8 +106,8 @@ const span = 32
 // and the end of a span.
 func newGlide(start, middle, end float64) glide {
 	const fine = 1 << 32
-	bend := (float64(end-middle) - float64(middle-start)) * (4.0 / (span * span))
-	speed := (4*(middle-start) - (end - start)) * (1.0 / span)
+	bend := float64(((end - middle) - (middle - start)) * (4.0 / (span * span)))
+	speed := float64((float64(4*(middle-start)) - (end - start)) * (1.0 / span))
 	return glide{
 		delay: int64(float64(start * fine)),
 		speed: int64(float64((speed + float64(0.5*bend)) * fine)),

@@ -19,7 +19,7 @@ const fresh = 16
 func newSwing(hz, rate float64, frames int) swing {
 	turns := float64(hz * float64(frames) / rate)
 	return swing{
-		jump:    uint64(float64(turns*fresh) * (1 << 64)),
+		jump:    uint64(float64(float64(turns*fresh) * (1 << 64))),
 		turnSin: dmath.SinTurns(turns), turnCos: dmath.CosTurns(turns),
 	}
 }
