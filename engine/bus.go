@@ -24,22 +24,43 @@ type bus struct {
 
 func newBus(p *patch.Patch) *bus {
 	rate := float64(p.Output.SampleRate)
-	b := &bus{distortion: fx.NewDistortion(p.Bus.Distortion, rate), dc: filter.NewDCBlock(dcCutoff, rate), tail: reverbTail(p.Bus.Reverb)}
+	b := &bus{distortion: fx.NewDistortion(p.Bus.Distortion, rate), dc: filter.NewDCBlock(dcCutoff, rate)}
 	if b.distortion != nil {
 		b.lag = int64(b.distortion.Latency())
 	}
-	if r := fx.NewReverb(p.Bus.Reverb, rate); r != nil {
-		b.effects = append(b.effects, r)
+	if e := fx.NewEQ(p.Bus.EQ, rate); e != nil {
+		b.add(e, e.Tail())
+	}
+	if e := fx.NewCompressor(p.Bus.Compressor, rate); e != nil {
+		b.add(e, 0)
+	}
+	if e := fx.NewChorus(p.Bus.Chorus, rate); e != nil {
+		b.add(e, e.Tail())
+	}
+	if e := fx.NewFlanger(p.Bus.Flanger, rate); e != nil {
+		b.add(e, e.Tail())
+	}
+	if e := fx.NewPhaser(p.Bus.Phaser, rate); e != nil {
+		b.add(e, e.Tail())
+	}
+	if e := fx.NewDelay(p.Bus.Delay, p.Tempo, rate); e != nil {
+		b.add(e, e.Tail())
+	}
+	if e := fx.NewReverb(p.Bus.Reverb, rate); e != nil {
+		b.add(e, reverbTail(p.Bus.Reverb))
 	}
 	return b
+}
+
+// add puts an effect behind the others, which rings on for so many seconds.
+func (b *bus) add(e effect, tail float64) {
+	b.effects = append(b.effects, e)
+	b.tail += tail
 }
 
 // reverbTail returns how long the reverberation takes to fall below −60 dB of the dry
 // sound, in seconds.
 func reverbTail(p patch.Reverb) float64 {
-	if p.Mix <= 0 {
-		return 0
-	}
 	below := 60 + min(0, dmath.Decibels(p.Mix/max(1e-3, 1-p.Mix)))
 	return p.PreDelay + max(0, float64(p.Time*(below/60)))
 }

@@ -244,15 +244,26 @@ func (r *renderer) scale(frame int64, gain float64) {
 }
 
 // centre takes away what is left of an offset: all of it from a loop, and from any
-// other sound in the shape of one slow swell, so that its ends stay at 0.
+// other sound in the shape of one slow swell from its first frame that is not silent to
+// its last, so that its ends stay at 0.
 func (r *renderer) centre() {
 	left, right := vec.Sums(r.out)
 	if r.channels == 1 {
 		left += right
 	}
-	frames := float64(max(1, r.total))
-	for c, sum := range [2]float64{left, right}[:r.channels] {
-		mean := sum / frames
+	first, last := 0, len(r.out)
+	if r.p.Output.Loop != "on" {
+		for first < last && r.out[first] == 0 {
+			first++
+		}
+		for first < last && r.out[last-1] == 0 {
+			last--
+		}
+		first, last = first/r.channels*r.channels, (last+r.channels-1)/r.channels*r.channels
+	}
+	frames := float64(max(1, (last-first)/r.channels))
+	means := [2]float64{left / frames, right / frames}
+	for c, mean := range means[:r.channels] {
 		if mean < offset && mean > -offset {
 			continue
 		}
@@ -264,9 +275,10 @@ func (r *renderer) centre() {
 		}
 		// 6·t·(1−t) goes from 0 to 0 and has the mean 1.
 		top, step := float32(6*mean), float32(1/max(1, frames-1))
-		for n := range int(r.total) {
-			t := float32(float32(n) * step)
-			i := n*r.channels + c
+		n := float32(0)
+		for i := first + c; i < last; i += r.channels {
+			t := min(1, float32(n*step))
+			n++
 			r.out[i] -= float32(top * float32(t*(1-t)))
 		}
 	}

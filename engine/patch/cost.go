@@ -29,6 +29,10 @@ func (p Patch) Seconds() float64 {
 		longest += p.Bus.Reverb.PreDelay + p.Bus.Reverb.Time
 	}
 	longest += p.Bus.Delay.Tail(p.Tempo)
+	eq := p.Bus.EQ
+	if p.Bus.Flanger.Mix > 0 || p.Bus.Phaser.Mix > 0 || p.Bus.Chorus.Mix > 0 || eq.LowGain != 0 || eq.MidGain != 0 || eq.HighGain != 0 {
+		longest += moving
+	}
 	return min(max(longest, MinDuration), MaxDuration)
 }
 
@@ -71,6 +75,9 @@ func (d Delay) Tail(tempo float64) float64 {
 
 // Samples returns frames × channels.
 func (p Patch) Samples() int64 { return p.Frames() * int64(p.Output.Channels) }
+
+// moving is the longest in seconds that effects with short feedback ring on.
+const moving = 1
 
 // Nanoseconds for one frame on one core (measured on an AMD EPYC Zen 4 with
 // neighbours, and rounded up): what an estimate is made of.

@@ -19,11 +19,10 @@ func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]T
 // Tanh sets each x to tanh(drive·x), within 1e-4.
 func Tanh(block []float32, drive float32) { tanhPlain(block, drive) }
 
-// TanhMean sets each x to the mean of tanh(drive·u) for u from the sample before it
-// to x, by Simpson's rule: first-order antiderivative anti-aliasing (Parker,
-// Zavalishin and Le Bivic, "Reducing the aliasing of nonlinear waveshaping using
-// continuous-time convolution", 2016) without its division by a difference that may
-// vanish. before holds the samples before those of block and must not overlap it.
+// TanhMean sets each x to the mean of tanh(drive·u) for u from the sample before it to
+// x: first-order antiderivative anti-aliasing (Parker, Zavalishin and Le Bivic,
+// "Reducing the aliasing of nonlinear waveshaping using continuous-time convolution",
+// 2016). before holds the samples before those of block and must not overlap it.
 func TanhMean(block, before []float32, drive float32) { tanhMeanPlain(block, before, drive) }
 
 // Add adds g·src to dst, where g goes in a straight line: it is g0 before the first

@@ -5,6 +5,8 @@
 // one sample, in the same order, and nothing is fused.
 package vec
 
+import "math"
+
 // Tiny is added to what goes into a recursion that would else fade into denormal
 // numbers: 300 dB below full scale.
 const Tiny = 1e-15
@@ -92,21 +94,68 @@ func tanh(x float32) float32 {
 	return float32(n) / d
 }
 
-// tanhMeanPlain sets each x to the mean of tanh over the way from the sample before
-// it to x, both times drive, by Simpson's rule; last is the sample before the first
-// and its tanh. It returns those of the last. This is first-order antiderivative
-// anti-aliasing (Parker, Zavalishin and Le Bivic, "Reducing the aliasing of nonlinear
-// waveshaping using continuous-time convolution", 2016) without its division by a
-// difference that may vanish.
+// tanhMeanPlain sets each x to the mean of tanh over the way from the sample before it
+// to x, both times drive.
 func tanhMeanPlain(block, before []float32, drive float32) {
 	for i, x := range block {
 		block[i] = tanhMean(float32(drive*before[i]), float32(drive*x))
 	}
 }
 
+const (
+	// shortWay is the way below which Simpson's rule is better than the difference of
+	// two integrals.
+	shortWay = 0.25
+	// coshMost is where the integral of tanh is a straight line.
+	coshMost = 40
+
+	twoLog2E = 2 / math.Ln2
+
+	// Powers of ln 2 over factorials: the Taylor series of 2^x.
+	exp1 = math.Ln2
+	exp2 = exp1 * math.Ln2 / 2
+	exp3 = exp2 * math.Ln2 / 3
+	exp4 = exp3 * math.Ln2 / 4
+	exp5 = exp4 * math.Ln2 / 5
+	exp6 = exp5 * math.Ln2 / 6
+)
+
 func tanhMean(from, to float32) float32 {
-	m := float32(0.5 * (from + to))
-	return float32((tanh(from) + float32(4*tanh(m)) + tanh(to)) * (1.0 / 6))
+	way := to - from
+	if way < shortWay && way > -shortWay {
+		m := float32(0.5 * (from + to))
+		return float32((tanh(from) + float32(4*tanh(m)) + tanh(to)) * (1.0 / 6))
+	}
+	a, b := magnitude(from), magnitude(to)
+	return ((b - a) + (bow(b) - bow(a))) / way
+}
+
+func magnitude(x float32) float32 { return math.Float32frombits(math.Float32bits(x) & 0x7fffffff) }
+
+// bow returns ln(1 + e^(−2x)) for x ≥ 0: with x, and but for a constant, the integral of
+// tanh, ln(cosh x).
+func bow(x float32) float32 {
+	if x > coshMost {
+		x = coshMost
+	}
+	t := float32(x * -twoLog2E)
+	n := int32(t - 0.5)
+	f := t - float32(n)
+	p := float32(exp6*f) + exp5
+	p = float32(p*f) + exp4
+	p = float32(p*f) + exp3
+	p = float32(p*f) + exp2
+	p = float32(p*f) + exp1
+	p = float32(p*f) + 1
+	z := float32(p * math.Float32frombits(uint32(n+127)<<23))
+	s := z / (2 + z) // artanh series: 2(s + s³/3 + s⁵/5 + …)
+	y := float32(s * s)
+	q := float32((2.0/11)*y) + 2.0/9
+	q = float32(q*y) + 2.0/7
+	q = float32(q*y) + 2.0/5
+	q = float32(q*y) + 2.0/3
+	q = float32(q*y) + 2
+	return float32(q * s)
 }
 
 // addPlain adds g·src to dst, where g goes in a straight line: it is g0 + k·dg for the

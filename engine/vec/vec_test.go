@@ -272,7 +272,7 @@ func TestTanhMean(t *testing.T) {
 		}
 		x := []float32{float32(way[1])}
 		TanhMean(x, []float32{float32(way[0])}, 1)
-		if math.Abs(float64(x[0])-sum/parts) > 1e-2 {
+		if math.Abs(float64(x[0])-sum/parts) > 2e-5 {
 			t.Errorf("from %g to %g: %g, want %g", way[0], way[1], x[0], sum/parts)
 		}
 	}
