@@ -29,19 +29,19 @@ func newBus(p *patch.Patch) *bus {
 		b.lag = int64(b.distortion.Latency())
 	}
 	if e := fx.NewEQ(p.Bus.EQ, rate); e != nil {
-		b.add(e, e.Tail())
+		b.add(e, min(shortTail, e.Tail()))
 	}
 	if e := fx.NewCompressor(p.Bus.Compressor, rate); e != nil {
 		b.add(e, 0)
 	}
 	if e := fx.NewChorus(p.Bus.Chorus, rate); e != nil {
-		b.add(e, e.Tail())
+		b.add(e, min(shortTail, e.Tail()))
 	}
 	if e := fx.NewFlanger(p.Bus.Flanger, rate); e != nil {
-		b.add(e, e.Tail())
+		b.add(e, min(shortTail, e.Tail()))
 	}
 	if e := fx.NewPhaser(p.Bus.Phaser, rate); e != nil {
-		b.add(e, e.Tail())
+		b.add(e, min(shortTail, e.Tail()))
 	}
 	if e := fx.NewDelay(p.Bus.Delay, p.Tempo, rate); e != nil {
 		b.add(e, e.Tail())
@@ -51,6 +51,10 @@ func newBus(p *patch.Patch) *bus {
 	}
 	return b
 }
+
+// shortTail bounds in seconds what an effect with a short feedback may shorten a note
+// for its ringing: what is left then is very quiet or one narrow resonance.
+const shortTail = 0.3
 
 // add puts an effect behind the others, which rings on for so many seconds.
 func (b *bus) add(e effect, tail float64) {

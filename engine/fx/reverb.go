@@ -19,6 +19,7 @@ import (
 // at a time.
 type Reverb struct {
 	mix, early, wet float32
+	diffuse         float32 // gain of the all-passes
 	pre             [2]ring
 	diff            [2][4]ring
 	line            [vec.Lines]ring
@@ -42,7 +43,8 @@ const (
 	designRate = 48000
 	// undamped is the damping frequency in Hz at which the lines have no low-pass.
 	undamped = 20000
-	// diffusion is the gain of the all-passes.
+	// diffusion is the most that the gain of the all-passes is: in a short reverberation
+	// they must not ring longer than its lines.
 	diffusion = 0.6
 )
 
@@ -51,7 +53,7 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	if p.Mix <= 0 {
 		return nil
 	}
-	r := &Reverb{mix: float32(p.Mix), early: 0.5}
+	r := &Reverb{mix: float32(p.Mix), early: 0.5, diffuse: float32(min(diffusion, 0.25+float64(0.5*p.Time)))}
 	for side := range r.pre {
 		r.pre[side] = newRing(int(float64(p.PreDelay * rate)))
 		for i := range r.diff[side] {
@@ -102,7 +104,7 @@ func (r *Reverb) Process(left, right []float32) {
 		vec.Offset(in[side], dry[side], vec.Tiny)
 		r.pre[side].delay(in[side])
 		for k := range r.diff[side] {
-			r.diff[side][k].allPass(in[side])
+			r.diff[side][k].allPass(in[side], r.diffuse)
 		}
 		clear(out[side])
 	}
@@ -172,10 +174,10 @@ func (d *ring) delay(x []float32) {
 }
 
 // allPass filters x in place with Schroeder's all-pass.
-func (d *ring) allPass(x []float32) {
+func (d *ring) allPass(x []float32, gain float32) {
 	for len(x) > 0 {
 		piece := d.next(len(x))
-		vec.AllPass(x[:len(piece)], piece, diffusion)
+		vec.AllPass(x[:len(piece)], piece, gain)
 		x = x[len(piece):]
 	}
 }
