@@ -93,7 +93,7 @@ type shaper struct {
 	rest   float32 // what the curve makes of silence
 	last   float32 // the sample at four times the rate before those that are due
 	prior  [maxFrames]float32
-	older  [2]float64 // of hard: the last two samples
+	older  [2]float64 // of hard and fold: the last sample, and what it leaves for the next
 }
 
 type curve int
@@ -106,13 +106,14 @@ const (
 )
 
 // newShaper makes up the level by half of the drive, so that more drive is denser
-// rather than just louder.
+// rather than just louder. The fold takes half of the drive: it doubles the harmonics
+// with every 6 dB, and beyond 24 dB nothing would be left that does not fold back.
 func newShaper(p patch.Distortion) *shaper {
-	s := &shaper{
-		Four:   oversample.NewFour(),
-		gain:   float32(dmath.Gain(p.Drive)),
-		makeup: float32(dmath.Gain(-p.Drive / 2)),
+	drive := p.Drive
+	if p.Type == "fold" {
+		drive = float64(0.5 * drive)
 	}
+	s := &shaper{Four: oversample.NewFour(), gain: float32(dmath.Gain(drive)), makeup: float32(dmath.Gain(-drive / 2))}
 	switch p.Type {
 	case "hard":
 		s.curve = hard
@@ -144,8 +145,8 @@ func (s *shaper) process(block []float32) {
 		}
 	}
 	switch s.curve {
-	case hard:
-		s.clip(&w)
+	case hard, fold:
+		s.smooth(&w)
 	case soft:
 		for k := range w {
 			vec.Tanh(w[k], s.gain)
@@ -158,11 +159,7 @@ func (s *shaper) process(block []float32) {
 		s.last = w[3][n-1]
 		before := [4][]float32{prior, w[0], w[1], w[2]}
 		for k := 3; k >= 0; k-- {
-			if s.curve == fold {
-				foldMean(w[k], before[k], s.gain)
-			} else {
-				vec.TanhMean(w[k], before[k], s.gain)
-			}
+			vec.TanhMean(w[k], before[k], s.gain)
 		}
 	}
 	s.Down(block)
@@ -171,37 +168,42 @@ func (s *shaper) process(block []float32) {
 	}
 }
 
-// foldMean sets each x to the mean of sin(π/2·gain·u) for u from the sample before it
-// to x: sin of the middle times the sinc of half the way.
-func foldMean(block, before []float32, gain float32) {
-	g := float64(0.25 * float64(gain)) // to turns
-	for i, x := range block {
-		a, b := float64(g*float64(before[i])), float64(g*float64(x))
-		y := dmath.SinTurns(float64(0.5 * (a + b)))
-		if h := float64(0.5 * (b - a)); h > 1e-4 || h < -1e-4 {
-			y = float64(y * (dmath.SinTurns(h) / float64(2*dmath.Pi*h)))
-		}
-		block[i] = float32(y)
-	}
-}
-
-// clip holds the phases within ±1 by second-order antiderivative anti-aliasing: the
-// mean of the clipped straight line through the samples, weighted by a triangle over
-// two steps (Bilbao, Esqueda, Parker and Välimäki, "Antiderivative antialiasing for
-// memoryless nonlinearities", 2017).
-func (s *shaper) clip(w *[4][]float32) {
+// smooth sends the phases through hard or fold by second-order antiderivative
+// anti-aliasing: the mean of what the curve makes of the straight line through the
+// samples, weighted by a triangle over two steps (Bilbao, Esqueda, Parker and Välimäki,
+// "Antiderivative antialiasing for memoryless nonlinearities", 2017).
+func (s *shaper) smooth(w *[4][]float32) {
 	last, falling := s.older[0], s.older[1]
 	gain := float64(s.gain)
 	w0, w1, w2, w3 := w[0], w[1], w[2], w[3]
+	means := clipMeans
+	if s.curve == fold {
+		means = foldMeans
+	}
 	for i := range w0 {
 		for _, p := range [4]*float32{&w0[i], &w1[i], &w2[i], &w3[i]} {
 			x := max(-1e4, min(1e4, float64(gain*float64(*p))))
-			mean, late := clipMeans(last, x)
+			mean, late := means(last, x)
 			*p = float32(falling + (mean - late))
 			last, falling = x, late
 		}
 	}
 	s.older = [2]float64{last, falling}
+}
+
+// foldMeans returns the mean of sin(π/2·u) for u from a to b, and that weighted by the
+// way that has been gone.
+func foldMeans(a, b float64) (mean, late float64) {
+	d := b - a
+	if d < 1e-3 && d > -1e-3 {
+		return dmath.SinTurns(float64(0.125 * (a + b))), float64(0.5 * dmath.SinTurns(float64(a*(1.0/12))+float64(b*(1.0/6))))
+	}
+	const k = 2 / dmath.Pi
+	sa, sb := dmath.SinTurns(float64(0.25*a)), dmath.SinTurns(float64(0.25*b))
+	ca, cb := dmath.CosTurns(float64(0.25*a)), dmath.CosTurns(float64(0.25*b))
+	mean = float64(k*(ca-cb)) / d
+	late = (float64((k*k)*(sb-sa))/d - float64(k*cb)) / d
+	return mean, late
 }
 
 // clipMeans returns the mean of the clipped line from a to b, and that weighted by
