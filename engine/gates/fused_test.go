@@ -15,7 +15,7 @@ var fusedOp = regexp.MustCompile(`\)\s+(FN?M(?:ADD|SUB)\w*|VFN?M(?:ADD|SUB)\w*|W
 func targets() map[string][]string {
 	return map[string][]string{
 		"arm64":    {"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0"},
-		"amd64.v3": {"GOOS=linux", "GOARCH=amd64", "GOAMD64=v3", "CGO_ENABLED=0"},
+		"amd64.v3": {"GOOS=linux", "GOARCH=amd64", "GOAMD64=v3", "GOEXPERIMENT=simd", "CGO_ENABLED=0"},
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// golden builds the engine's golden test for a machine and runs it, under an
-// emulator where one is given.
-func golden(t *testing.T, env []string, emulator ...string) {
+// golden builds the engine's golden test for a machine and runs it, with more of an
+// environment and under an emulator where one is given.
+func golden(t *testing.T, env, more []string, emulator ...string) {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "engine.test")
 	if out, err := goTool(t, module, env, "test", "-c", "-o", binary, "./engine"); err != nil {
@@ -20,6 +20,7 @@ func golden(t *testing.T, env []string, emulator ...string) {
 	command := append(emulator, binary, "-test.run=^TestGolden$", "-test.v")
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir = module + "/engine"
+	cmd.Env = append(os.Environ(), more...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestGolden")) {
 		t.Fatalf("%v\n%.4000s", err, out)
@@ -37,13 +38,15 @@ func emulator(t *testing.T, name string) string {
 	return path
 }
 
+// The whole corpus takes an emulator minutes: it renders the part that touches every
+// package.
 func TestGoldenOnARM64(t *testing.T) {
 	t.Parallel()
-	golden(t, targets()["arm64"], emulator(t, "qemu-aarch64-static"))
+	golden(t, targets()["arm64"], []string{"PATCHLAB_CORPUS=part"}, emulator(t, "qemu-aarch64-static"))
 }
 
-// TestGoldenOnAMD64 renders as compiled for the processors that fuse, where this
-// one does, and else as compiled for the oldest.
+// TestGoldenOnAMD64 renders as compiled for the oldest processors and for those that
+// fuse, each with and without vector instructions.
 func TestGoldenOnAMD64(t *testing.T) {
 	t.Parallel()
 	host, err := goTool(t, module, nil, "env", "GOHOSTARCH")
@@ -51,14 +54,26 @@ func TestGoldenOnAMD64(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.TrimSpace(host) != "amd64" {
-		golden(t, []string{"GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "CGO_ENABLED=0"}, emulator(t, "qemu-x86_64-static"))
+		golden(t, []string{"GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "CGO_ENABLED=0"}, []string{"PATCHLAB_CORPUS=part"}, emulator(t, "qemu-x86_64-static"))
 		return
 	}
-	env := targets()["amd64.v3"]
 	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil || !bytes.Contains(info, []byte(" avx2 ")) || !bytes.Contains(info, []byte(" fma ")) {
-		t.Log("this processor has no AVX2 and FMA: built with GOAMD64=v1 instead; TestNoFusedOperation still covers v3")
-		env = append(env, "GOAMD64=v1")
+	modern := err == nil && bytes.Contains(info, []byte(" avx2 ")) && bytes.Contains(info, []byte(" fma "))
+	for _, level := range []string{"v1", "v3"} {
+		for _, experiment := range []string{"nosimd", "simd"} {
+			t.Run(level+" "+experiment, func(t *testing.T) {
+				t.Parallel()
+				if level == "v3" && !modern {
+					t.Log("this processor has no AVX2 and FMA: TestNoFusedOperation still covers v3")
+					return
+				}
+				env := []string{"GOOS=linux", "GOARCH=amd64", "GOAMD64=" + level, "GOEXPERIMENT=" + experiment, "CGO_ENABLED=0"}
+				golden(t, env, nil)
+				if level == "v1" && experiment == "simd" {
+					// The same program on a processor that lacks them.
+					golden(t, env, []string{"GODEBUG=cpu.avx2=off"})
+				}
+			})
+		}
 	}
-	golden(t, env)
 }

@@ -47,6 +47,12 @@ func impure() map[string]string {
 	}
 }
 
+// inexact names the vector operations that no other machine has, or that each rounds as
+// it likes.
+func inexact() map[string]bool {
+	return map[string]bool{"MulAdd": true, "MulAddSub": true, "MulSubAdd": true, "Reciprocal": true, "ReciprocalSqrt": true}
+}
+
 // unportable parses the product files of a directory and returns what breaks the
 // rules, as "file:line: why".
 func unportable(t *testing.T, dir string) []string {
@@ -105,6 +111,9 @@ func check(set *token.FileSet, file *ast.File) []string {
 			if x, ok := n.X.(*ast.Ident); ok && maths[x.Name] && !allowed[n.Sel.Name] {
 				add(n, "math.%s is not the same on every machine; use engine/dmath", n.Sel.Name)
 			}
+			if inexact()[n.Sel.Name] {
+				add(n, "%s is fused or approximate: no plain loop gives its bits", n.Sel.Name)
+			}
 		case *ast.Ident:
 			if n.Name == "complex128" || n.Name == "complex64" {
 				add(n, "%s: complex products and sums may be fused", n.Name)
@@ -147,7 +156,7 @@ func TestWordsArePortable(t *testing.T) {
 func TestPortableGateCanFail(t *testing.T) {
 	t.Parallel()
 	got := strings.Join(unportable(t, "testdata/banned"), "\n")
-	for _, want := range []string{"math/cmplx", "math/rand", "import of time", "math.Sin", "math.Exp2", "math.Tanh", "complex128", "complex64"} {
+	for _, want := range []string{"math/cmplx", "math/rand", "import of time", "math.Sin", "math.Exp2", "math.Tanh", "complex128", "complex64", "MulAdd", "ReciprocalSqrt"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s was not found in:\n%s", want, got)
 		}

@@ -19,3 +19,15 @@ func Turn(x complex128) complex64 { return complex64(cmplx.Exp(x)) }
 
 // Chance makes the sound depend on more than its recipe.
 func Chance() float64 { return rand.Float64() + float64(time.Now().Unix()) }
+
+// Vector has operations that no other machine has.
+type Vector struct{}
+
+// MulAdd is fused.
+func (v Vector) MulAdd(_, _ Vector) Vector { return v }
+
+// ReciprocalSqrt is approximate.
+func (v Vector) ReciprocalSqrt() Vector { return v }
+
+// Fuse calls them.
+func Fuse(v Vector) Vector { return v.MulAdd(v, v.ReciprocalSqrt()) }
