@@ -24,7 +24,9 @@ TIMEOUT := 15m
 # hold no path of this machine. Gin's MessagePack codec, which nobody here speaks, takes
 # as long to compile as all of PatchLAB.
 TAGS := -tags=nomsgpack
-BUILD := CGO_ENABLED=0 GOFLAGS='$(strip $(GOFLAGS) -trimpath $(TAGS))'
+# The engine uses the vector instructions of the processor that it runs on, where it has them.
+SIMD := GOEXPERIMENT=simd
+BUILD := CGO_ENABLED=0 $(SIMD) GOFLAGS='$(strip $(GOFLAGS) -trimpath $(TAGS))'
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -ldflags='-X patchlab/internal/app.version=$(VERSION)'
 
@@ -73,7 +75,11 @@ test-go: ## the Go tests alone (go vet is one of the linters)
 # Everything is compiled once more for it. The engine is pure and runs nothing at once;
 # the worker's tests run it in many goroutines.
 race: deps ## the Go tests with the race detector, but the engine's own
-	CGO_ENABLED=1 GOFLAGS='$(strip $(GOFLAGS) $(TAGS))' go test -race -vet=off -timeout=$(TIMEOUT) $(GOTEST) $$(go list ./... | grep -v '^patchlab/engine')
+	CGO_ENABLED=1 $(SIMD) GOFLAGS='$(strip $(GOFLAGS) $(TAGS))' go test -race -vet=off -timeout=$(TIMEOUT) $(GOTEST) $$(go list ./... | grep -v '^patchlab/engine')
+
+.PHONY: test-arch
+test-arch: deps ## the whole golden corpus on emulated arm64 and s390x (minutes)
+	PATCHLAB_ARCH=whole go test -vet=off -count=1 -timeout=60m -run='^TestGoldenOnEveryArchitecture$$' -v ./engine/gates
 
 .PHONY: test-web
 test-web: web/node_modules/.stamp ## the tests of the web app alone
@@ -103,7 +109,7 @@ invariants: deps web/node_modules/.stamp ## run the check of each rule in docs/i
 
 .PHONY: bench
 bench: ## run the benchmarks
-	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+	$(BUILD) go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
 ## Keep
 

@@ -77,3 +77,20 @@ func TestGoldenOnAMD64(t *testing.T) {
 		}
 	}
 }
+
+// TestGoldenOnEveryArchitecture renders the whole corpus on processors that are emulated,
+// one of which stores numbers the other way round. It takes minutes, so it waits to be
+// asked: make test-arch.
+func TestGoldenOnEveryArchitecture(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("PATCHLAB_ARCH") != "whole" {
+		t.Log("PATCHLAB_ARCH is not whole: TestGoldenOnARM64 renders a part of the corpus")
+		return
+	}
+	for arch, qemu := range map[string]string{"arm64": "qemu-aarch64-static", "s390x": "qemu-s390x-static"} {
+		t.Run(arch, func(t *testing.T) {
+			t.Parallel()
+			golden(t, []string{"GOOS=linux", "GOARCH=" + arch, "CGO_ENABLED=0"}, nil, emulator(t, qemu))
+		})
+	}
+}
