@@ -27,6 +27,7 @@ func typical(rate float64) map[string]effect {
 		"phaser":     NewPhaser(patch.Phaser{Mix: 0.5, Rate: 1.7, Depth: 1, Feedback: 0.8, Frequency: 900, Stages: 8}, rate),
 		"delay":      NewDelay(patch.Delay{Mode: "stereo", Mix: 0.5, Time: 0.0123, Sync: "off", Feedback: 0.8, Damping: 6000}, 120, rate),
 		"ping-pong":  NewDelay(patch.Delay{Mode: "ping_pong", Mix: 0.4, Time: 0.0456, Sync: "off", Feedback: 0.8, Damping: 6000}, 120, rate),
+		"limiter":    NewLimiter(patch.Limiter{Mode: "on", Gain: 9, Ceiling: -3, Release: 0.02}, rate),
 	}
 }
 
@@ -122,7 +123,7 @@ func TestCutsChangeNoBit(t *testing.T) {
 // same on both sides, and the others not to.
 func TestSidesMoveApartOnlyWhereTheyShould(t *testing.T) {
 	t.Parallel()
-	same := map[string]bool{"eq": true, "compressor": true, "delay": true}
+	same := map[string]bool{"eq": true, "compressor": true, "delay": true, "limiter": true}
 	for name, e := range typical(48000) {
 		left, _ := stereoNoise(20000, 0.5)
 		right := append([]float32(nil), left...)
@@ -157,6 +158,7 @@ func corners(rate float64) map[string]effect {
 		add("compressor", NewCompressor(patch.Compressor{
 			Threshold: p(0, -60, 0), Ratio: p(1, 1.01, 50), Knee: p(2, 0, 24), Attack: p(3, 0.0001, 1), Release: p(4, 0.005, 5), Gain: p(5, -24, 24),
 		}, rate))
+		add("limiter", NewLimiter(patch.Limiter{Mode: "on", Gain: p(0, 0, 36), Ceiling: p(1, -24, 0), Release: p(2, 0.005, 2)}, rate))
 		add("phaser", NewPhaser(patch.Phaser{
 			Mix: p(0, 0.01, 1), Rate: p(1, 0.01, 10), Depth: p(2, 0, 1), Feedback: p(3, -0.95, 0.95), Frequency: p(4, 50, 8000), Stages: int(p(5, 2, 12)),
 		}, rate))
@@ -237,7 +239,7 @@ func TestOffIsNil(t *testing.T) {
 	t.Parallel()
 	b := patch.Default().Bus
 	if NewEQ(b.EQ, 48000) != nil || NewCompressor(b.Compressor, 48000) != nil || NewChorus(b.Chorus, 48000) != nil ||
-		NewFlanger(b.Flanger, 48000) != nil || NewPhaser(b.Phaser, 48000) != nil || NewDelay(b.Delay, 120, 48000) != nil {
+		NewFlanger(b.Flanger, 48000) != nil || NewPhaser(b.Phaser, 48000) != nil || NewDelay(b.Delay, 120, 48000) != nil || NewLimiter(b.Limiter, 48000) != nil {
 		t.Error("an effect is on by default")
 	}
 }
