@@ -49,6 +49,10 @@ func newBus(p *patch.Patch) *bus {
 	if e := fx.NewReverb(p.Bus.Reverb, rate); e != nil {
 		b.add(e, reverbTail(p.Bus.Reverb))
 	}
+	if e := fx.NewLimiter(p.Bus.Limiter, rate); e != nil {
+		b.add(e, 0)
+		b.lag += int64(e.Latency())
+	}
 	return b
 }
 

@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"patchlab/engine/dmath"
+	"patchlab/engine/loudness"
 	"patchlab/engine/patch"
 	"patchlab/engine/vec"
 )
@@ -287,17 +288,19 @@ func (r *renderer) centre() {
 // normalize brings the sound to the level asked for, or holds it within full scale.
 func (r *renderer) normalize() {
 	top := float64(vec.Peak(r.out))
-	if r.p.Output.Normalize != "peak" {
-		if top > 1 {
-			for i, x := range r.out {
-				r.out[i] = max(-1, min(1, x))
-			}
-		}
-		return
-	}
-	if top < silence {
+	o := &r.p.Output
+	switch {
+	case top < silence && o.Normalize != "off":
 		clear(r.out)
-		return
+	case o.Normalize == "peak":
+		vec.Scale(r.out, float32(dmath.Gain(o.Level)/top))
+	case o.Normalize == "loudness":
+		blocks := loudness.Measure(r.out, r.channels, o.SampleRate)
+		gain := loudness.NormalizingGain(blocks, loudness.TruePeak(r.out, r.channels), o.Loudness, o.TruePeak)
+		vec.Scale(r.out, float32(gain))
+	case top > 1:
+		for i, x := range r.out {
+			r.out[i] = max(-1, min(1, x))
+		}
 	}
-	vec.Scale(r.out, float32(dmath.Gain(r.p.Output.Level)/top))
 }

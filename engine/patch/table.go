@@ -141,7 +141,7 @@ func Table() []Param {
 		Param{Path: "bus.limiter.mode", Kind: Enum, Values: []string{"off", "on"}, DefaultEnum: "off", Doc: "Whether peaks are limited."},
 		Param{Path: "bus.limiter.gain", Unit: "dB", Max: 36, Doc: "Gain before the limiter."},
 		Param{Path: "bus.limiter.ceiling", Unit: "dBTP", Min: -24, Max: 0, Default: -1, Doc: "True peak that the limiter does not let pass."},
-		Param{Path: "bus.limiter.release", Unit: "s", Min: 0.005, Max: 2, Default: 0.1, Scale: Log, Doc: "Time in which the limiter recovers."},
+		Param{Path: "bus.limiter.release", Unit: "s", Min: 0.005, Max: 2, Default: 0.1, Scale: Log, Doc: "Time in which the limiter gives back 10 dB."},
 		Param{Path: "output.duration", Unit: "s", Max: MaxDuration, Doc: "Exact length of the file, 0.05 s or more; 0: the file ends where the tail does."},
 		Param{Path: "output.tail", Unit: "s", Max: MaxDuration, Scale: Square, Doc: "How long before the end of a fixed duration the note ends at least: longer than what its release and its reverberation need leaves silence or a longer fall."},
 		Param{Path: "output.loop", Kind: Enum, Values: []string{"off", "on"}, DefaultEnum: "off", Doc: "on: the note is held and the end of the file runs into its start without a seam; needs a duration."},
