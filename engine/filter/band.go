@@ -46,8 +46,8 @@ func (r *resonator) add(sum []float64, x []float32, c, step band) {
 	r.s1, r.s2 = settle(s1), settle(s2)
 }
 
-// add does the same for two sides at once.
-func add(r, t *resonator, left, right []float64, x, y []float32, c, step band) {
+// addBoth does the same for two sides at once.
+func addBoth(r, t *resonator, left, right []float64, x, y []float32, c, step band) {
 	s1, s2, t1, t2 := r.s1, r.s2, t.s1, t.s2
 	y, left, right = y[:len(x)], left[:len(x)], right[:len(x)]
 	for i, v := range x {

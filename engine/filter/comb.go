@@ -34,7 +34,7 @@ const (
 )
 
 // NewComb returns a filter with p's resonance Q, whose feedback is 1 − 0.5/Q, or nil
-// where p is of another type. White noise keeps its level.
+// where p is of another type. Noise keeps its level.
 func NewComb(p patch.Filter, rate float64) *Comb {
 	if p.Type != "comb" {
 		return nil
@@ -44,7 +44,7 @@ func NewComb(p patch.Filter, rate float64) *Comb {
 	b := softened / float64(4*float64(sine*sine))
 	c := &Comb{
 		rate:   rate,
-		gain:   float32(math.Sqrt(1 - float64(feedback*feedback))),
+		gain:   float32(evenGain(feedback, b, rate)),
 		past:   float32(float64(feedback * (1 - float64(2*b)))),
 		beside: float32(float64(feedback * b)),
 	}
@@ -53,6 +53,20 @@ func NewComb(p patch.Filter, rate float64) *Comb {
 		c.lines[i] = line{memory: make([]float32, 2*longest+stretch+order), at: longest, longest: longest}
 	}
 	return c
+}
+
+// evenGain returns what keeps the level of noise: of its power between 0 and the loudest
+// frequencies of most sounds, the loop makes 1/(1 − f²) where f is what it lets pass.
+func evenGain(feedback, b, rate float64) float64 {
+	const top, steps = 12_000, 32
+	sum := 0.0
+	for i := range steps {
+		turns := float64(min(top, 0.5*rate)*(float64(i)+0.5)) / float64(steps*rate)
+		sine := dmath.SinTurns(float64(0.5 * turns))
+		f := float64(feedback * (1 - float64(float64(4*b)*float64(sine*sine))))
+		sum += 1 / (1 - float64(f*f))
+	}
+	return math.Sqrt(steps / sum)
 }
 
 // Process filters up to 32 frames of left and, unless it is nil, right in place, while
@@ -118,12 +132,15 @@ func (l *line) run(block []float32, c *Comb) {
 		t := (*[order]float32)(past[i:])
 		y := (float32(w[0]*t[0]) + float32(w[1]*t[1])) + (float32(w[2]*t[2]) + float32(w[3]*t[3])) + (float32(w[4]*t[4]) + float32(w[5]*t[5]))
 		y += float32(c.gain * x)
-		if !(y > -runaway && y < runaway) { // nor any number
+		if !(float32(y*y) < runaway*runaway) { // or it is no number
 			y = 0
 		}
 		block[i] = y
 		z := float32(c.past*y1) + float32(c.beside*(y+y2))
-		next[i] = (z + vec.Tiny) - vec.Tiny
+		if float32(z*z) < vec.Tiny*vec.Tiny { // rounding would keep it alive
+			z = 0
+		}
+		next[i] = z
 		y1, y2 = y, y1
 	}
 	l.y1, l.y2 = y1, y2

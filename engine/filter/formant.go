@@ -121,21 +121,21 @@ func (f *Formant) Process(left, right []float32, from, to Point) {
 		for i := range start {
 			f.left[i].add(a, left, start[i], start[i].to(&f.bands[i], n))
 		}
-		round(left, a)
+		store(left, a)
 		return
 	}
 	right = right[:n]
 	b := f.sum[1][:n]
 	clear(b)
 	for i := range start {
-		add(&f.left[i], &f.right[i], a, b, left, right, start[i], start[i].to(&f.bands[i], n))
+		addBoth(&f.left[i], &f.right[i], a, b, left, right, start[i], start[i].to(&f.bands[i], n))
 	}
-	round(left, a)
-	round(right, b)
+	store(left, a)
+	store(right, b)
 }
 
-// round puts sums into a channel.
-func round(dst []float32, sum []float64) {
+// store puts sums into a channel.
+func store(dst []float32, sum []float64) {
 	for i, y := range sum[:len(dst)] {
 		dst[i] = float32((y + vec.Tiny) - vec.Tiny)
 	}

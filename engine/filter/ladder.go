@@ -81,7 +81,7 @@ func (l *Ladder) Process(left, right []float32, from, to Point) {
 	right = right[:n]
 	b, y := &l.channels[1], l.buffer[1][:2*n]
 	b.up.double(y, right, gain, rise)
-	climb(a, b, x, y, c, step, l.fine)
+	climbBoth(a, b, x, y, c, step, l.fine)
 	a.down.halve(left, x, l.out)
 	b.down.halve(right, y, l.out)
 }
@@ -130,9 +130,9 @@ func (s *channel) climb(block []float64, c, step rungs, fine bool) {
 	s.u, s.q, s.fed = settle(ua), settle(qa), settle(fa)
 }
 
-// climb does the same for two sides at once: the operations of one wait for each
+// climbBoth does the same for two sides at once: the operations of one wait for each
 // other, but not for those of the other.
-func climb(s, t *channel, left, right []float64, c, step rungs, fine bool) {
+func climbBoth(s, t *channel, left, right []float64, c, step rungs, fine bool) {
 	a1, a2, a3, a4 := s.s1, s.s2, s.s3, s.s4
 	b1, b2, b3, b4 := t.s1, t.s2, t.s3, t.s4
 	ua, qa, fa := s.u, s.q, s.fed

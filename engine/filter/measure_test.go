@@ -53,14 +53,39 @@ func noise(n int) []float32 {
 	return x
 }
 
-// gainAt returns the gain of an impulse response at a frequency.
+// gainAt returns the gain of an impulse response at a frequency, by Goertzel's
+// algorithm.
 func gainAt(response []float64, frequency float64) float64 {
-	var sum complex128
-	for i, v := range response {
-		s, c := math.Sincos(-2 * math.Pi * frequency * float64(i))
-		sum += complex(v*c, v*s)
+	c := 2 * math.Cos(2*math.Pi*frequency)
+	s1, s2 := 0.0, 0.0
+	for _, v := range response {
+		s1, s2 = v+c*s1-s2, s1
 	}
-	return cmplx.Abs(sum)
+	return math.Sqrt(s1*s1 + s2*s2 - c*s1*s2)
+}
+
+// peak returns where, between two frequencies, an impulse response has the highest gain.
+func peak(response []float64, from, to float64) float64 {
+	best, at := 0.0, 0.0
+	const steps = 10
+	for i := range steps + 1 {
+		f := from * math.Pow(to/from, float64(i)/steps)
+		if g := gainAt(response, f); g > best {
+			best, at = g, f
+		}
+	}
+	if to/from < 1.00001 {
+		return at
+	}
+	step := math.Pow(to/from, 1.5/steps)
+	return peak(response, at/step, at*step)
+}
+
+// fadeOut fades a response that is not over, so that its end makes no lobes.
+func fadeOut(response []float64) {
+	for i := range response {
+		response[i] *= math.Pow(math.Cos(math.Pi/2*float64(i)/float64(len(response))), 2)
+	}
 }
 
 func decibels(gain float64) float64 { return 20 * math.Log10(gain) }
