@@ -315,7 +315,7 @@ func TestEnds(t *testing.T) {
 		n := len(a.Samples)
 		for c := range a.Channels {
 			x := side(a, c)
-			if first, last := math.Abs(x[0]), math.Abs(x[len(x)-1]); first > 1e-3 || last > 1e-3 {
+			if first, last := math.Abs(x[0]), math.Abs(x[len(x)-1]); (first > 1e-3 || last > 1e-3) && p.Output.Loop == "off" {
 				t.Errorf("%s starts at %g and ends at %g", name, first, last)
 			}
 			sum := 0.0
@@ -325,8 +325,7 @@ func TestEnds(t *testing.T) {
 				}
 				sum += v
 			}
-			// In so short a sound the mean of noise is not that of all time.
-			if mean := level(math.Abs(sum) / float64(len(x))); mean > -60 && len(x) > a.SampleRate/5 {
+			if mean := level(math.Abs(sum)/float64(len(x)) + 1e-30); mean > -80 {
 				t.Errorf("%s has a mean of %.1f dBFS", name, mean)
 			}
 		}
