@@ -27,6 +27,7 @@ type Reverb struct {
 	sway            [vec.Lines]sway
 	frame           int64 // the next
 	in, out         [2][maxFrames]float32
+	scratch         [vec.Lines][maxFrames]float32
 }
 
 // Lengths in frames at 48 kHz: primes, the lines spread over 31 to 99 ms evenly on a
@@ -109,16 +110,25 @@ func (r *Reverb) Process(left, right []float32) {
 		clear(out[side])
 	}
 	for k := range r.line {
-		block := r.net.Block[k][:n]
-		if r.sway[k].depth > 0 {
-			r.sway[k].peek(&r.line[k], block, r.frame)
-		} else {
-			r.line[k].peek(block)
+		line := &r.line[k]
+		switch {
+		case r.sway[k].depth > 0:
+			r.net.Block[k] = &r.scratch[k]
+			r.sway[k].peek(line, r.scratch[k][:n], r.frame)
+		case n == maxFrames && line.at+n <= len(line.frames): // in place
+			r.net.Block[k] = (*[maxFrames]float32)(line.frames[line.at:])
+		default:
+			r.net.Block[k] = &r.scratch[k]
+			line.peek(r.scratch[k][:n])
 		}
 	}
 	r.net.Process(in[0], in[1], out[0], out[1])
 	for k := range r.line {
-		r.line[k].push(r.net.Block[k][:n])
+		if r.net.Block[k] == &r.scratch[k] {
+			r.line[k].push(r.scratch[k][:n])
+		} else {
+			r.line[k].next(n)
+		}
 	}
 	r.frame += int64(n)
 	for side := range dry {

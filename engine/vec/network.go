@@ -12,7 +12,8 @@ type Network struct {
 	Gain   [Lines]float32 // of a pass, times 1−Damp, over 4: the matrix here has the gain 4
 	Damp   [Lines]float32 // coefficient of each line's one-pole low-pass
 	Memory [Lines]float32 // of the low-passes
-	Block  [Lines][MaxBlock]float32
+	// Block points to what comes out of each line, and to where what goes in is put.
+	Block [Lines]*[MaxBlock]float32
 }
 
 // processPlain takes what comes out of the lines from Block, adds two rows of the
@@ -43,36 +44,49 @@ func (n *Network) processPlain(inL, inR, outL, outR []float32) {
 // differences.
 func (n *Network) mix(inL, inR, outL, outR []float32) {
 	b := &n.Block
-	for j := range inL {
-		i := uint8(j) // which needs no check against MaxBlock
-		a0, a1, a2, a3 := b[0][i]+b[1][i], b[0][i]-b[1][i], b[2][i]+b[3][i], b[2][i]-b[3][i]
-		a4, a5, a6, a7 := b[4][i]+b[5][i], b[4][i]-b[5][i], b[6][i]+b[7][i], b[6][i]-b[7][i]
+	mixHalfPlain(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], len(inL))
+	mixHalfPlain(b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15], len(inL))
+	for k := range Lines / 2 {
+		low, high, in := n.Block[k], n.Block[k+Lines/2], inL
+		if k&1 == 1 {
+			in = inR
+		}
+		switch k {
+		case rowLeft:
+			for j := range outL {
+				i := uint8(j)
+				outL[j] += low[i] + high[i]
+			}
+		case rowRight:
+			for j := range outR {
+				i := uint8(j)
+				outR[j] += low[i] - high[i]
+			}
+		}
+		for j, x := range in {
+			i := uint8(j) // which needs no check against MaxBlock
+			a, b := low[i], high[i]
+			low[i], high[i] = x+(a+b), x+(a-b)
+		}
+	}
+}
+
+// The rows of the matrix that are let out: the sum with its fellow of the upper half, and
+// the difference.
+const (
+	rowLeft  = 5
+	rowRight = 2
+)
+
+// mixHalfPlain is the first three rounds of the matrix for eight lines.
+func mixHalfPlain(b0, b1, b2, b3, b4, b5, b6, b7 *[MaxBlock]float32, size int) {
+	for j := range size {
+		i := uint8(j)
+		a0, a1, a2, a3 := b0[i]+b1[i], b0[i]-b1[i], b2[i]+b3[i], b2[i]-b3[i]
+		a4, a5, a6, a7 := b4[i]+b5[i], b4[i]-b5[i], b6[i]+b7[i], b6[i]-b7[i]
 		a0, a2, a1, a3 = a0+a2, a0-a2, a1+a3, a1-a3
 		a4, a6, a5, a7 = a4+a6, a4-a6, a5+a7, a5-a7
-		a0, a4, a1, a5 = a0+a4, a0-a4, a1+a5, a1-a5
-		a2, a6, a3, a7 = a2+a6, a2-a6, a3+a7, a3-a7
-		b[0][i], b[1][i], b[2][i], b[3][i], b[4][i], b[5][i], b[6][i], b[7][i] = a0, a1, a2, a3, a4, a5, a6, a7
-	}
-	for j := range inL {
-		i := uint8(j)
-		a8, a9, a10, a11 := b[8][i]+b[9][i], b[8][i]-b[9][i], b[10][i]+b[11][i], b[10][i]-b[11][i]
-		a12, a13, a14, a15 := b[12][i]+b[13][i], b[12][i]-b[13][i], b[14][i]+b[15][i], b[14][i]-b[15][i]
-		a8, a10, a9, a11 = a8+a10, a8-a10, a9+a11, a9-a11
-		a12, a14, a13, a15 = a12+a14, a12-a14, a13+a15, a13-a15
-		a8, a12, a9, a13 = a8+a12, a8-a12, a9+a13, a9-a13
-		a10, a14, a11, a15 = a10+a14, a10-a14, a11+a15, a11-a15
-
-		l, r := inL[j], inR[j]
-		a0, a1, a2, a3, a4, a5, a6, a7 := b[0][i], b[1][i], b[2][i], b[3][i], b[4][i], b[5][i], b[6][i], b[7][i]
-		outL[j] += a5 + a13
-		outR[j] += a2 - a10
-		b[0][i], b[8][i] = l+(a0+a8), l+(a0-a8)
-		b[1][i], b[9][i] = r+(a1+a9), r+(a1-a9)
-		b[2][i], b[10][i] = l+(a2+a10), l+(a2-a10)
-		b[3][i], b[11][i] = r+(a3+a11), r+(a3-a11)
-		b[4][i], b[12][i] = l+(a4+a12), l+(a4-a12)
-		b[5][i], b[13][i] = r+(a5+a13), r+(a5-a13)
-		b[6][i], b[14][i] = l+(a6+a14), l+(a6-a14)
-		b[7][i], b[15][i] = r+(a7+a15), r+(a7-a15)
+		b0[i], b1[i], b2[i], b3[i] = a0+a4, a1+a5, a2+a6, a3+a7
+		b4[i], b5[i], b6[i], b7[i] = a0-a4, a1-a5, a2-a6, a3-a7
 	}
 }

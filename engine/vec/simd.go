@@ -48,19 +48,39 @@ func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]Ta
 }
 
 func symmetricLanes(dst, centre []float32, gain float32, x []float32, taps *[Outer]Tap) {
-	g := all(gain)
+	g := Tap{gain, gain, gain, gain, gain, gain, gain, gain}
 	for i := 0; i < len(dst); i += long {
-		var s0, s1, s2, s3 archsimd.Float32x8
+		var c *[long]float32
 		if centre != nil {
-			s0, s1, s2, s3 = scaled(g, (*[long]float32)(centre[i:]))
+			c = (*[long]float32)(centre[i:])
 		}
-		w := x[i:]
-		for j := range taps {
-			s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[Outer-1-j:]), (*[long]float32)(w[Outer+j:]), load(taps[j][:]))
-		}
-		spread(s0, s1, s2, s3, (*[long]float32)(dst[i:]))
+		symmetricStep((*[long]float32)(dst[i:]), c, &g, (*[2*Outer - 1 + long]float32)(x[i:]), taps)
 	}
 	archsimd.ClearAVXUpperBits()
+}
+
+// symmetricStep is a function of its own, with nothing but pointers and the offsets of
+// the windows written out, so that the registers are free for the sums.
+//
+//go:noinline
+func symmetricStep(dst, centre *[long]float32, gain *Tap, w *[2*Outer - 1 + long]float32, taps *[Outer]Tap) {
+	var s0, s1, s2, s3 archsimd.Float32x8
+	if centre != nil {
+		s0, s1, s2, s3 = scaled(load(gain[:]), centre)
+	}
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[11:]), (*[long]float32)(w[12:]), load(taps[0][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[10:]), (*[long]float32)(w[13:]), load(taps[1][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[9:]), (*[long]float32)(w[14:]), load(taps[2][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[8:]), (*[long]float32)(w[15:]), load(taps[3][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[7:]), (*[long]float32)(w[16:]), load(taps[4][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[6:]), (*[long]float32)(w[17:]), load(taps[5][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[5:]), (*[long]float32)(w[18:]), load(taps[6][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[4:]), (*[long]float32)(w[19:]), load(taps[7][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[3:]), (*[long]float32)(w[20:]), load(taps[8][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[2:]), (*[long]float32)(w[21:]), load(taps[9][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[1:]), (*[long]float32)(w[22:]), load(taps[10][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[0:]), (*[long]float32)(w[23:]), load(taps[11][:]))
+	spread(s0, s1, s2, s3, dst)
 }
 
 func scaled(g archsimd.Float32x8, x *[long]float32) (s0, s1, s2, s3 archsimd.Float32x8) {
@@ -96,21 +116,29 @@ func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]T
 }
 
 func crossedLanes(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]Tap) {
-	g, c0, c1, c2, c3, c4 := all(gain), load(taps[0][:]), load(taps[1][:]), load(taps[2][:]), load(taps[3][:]), load(taps[4][:])
+	g := Tap{gain, gain, gain, gain, gain, gain, gain, gain}
 	for i := 0; i < len(dst); i += long {
-		var s0, s1, s2, s3 archsimd.Float32x8
+		var c *[long]float32
 		if centre != nil {
-			s0, s1, s2, s3 = scaled(g, (*[long]float32)(centre[i:]))
+			c = (*[long]float32)(centre[i:])
 		}
-		v, w := (*[Inner - 1 + long]float32)(p[i:]), (*[Inner - 1 + long]float32)(q[i:])
-		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(v[2:]), (*[long]float32)(w[2:]), c0)
-		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[1:]), (*[long]float32)(v[3:]), c1)
-		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(v[1:]), (*[long]float32)(w[3:]), c2)
-		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[0:]), (*[long]float32)(v[4:]), c3)
-		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(v[0:]), (*[long]float32)(w[4:]), c4)
-		spread(s0, s1, s2, s3, (*[long]float32)(dst[i:]))
+		crossedStep((*[long]float32)(dst[i:]), c, &g, (*[Inner - 1 + long]float32)(p[i:]), (*[Inner - 1 + long]float32)(q[i:]), taps)
 	}
 	archsimd.ClearAVXUpperBits()
+}
+
+//go:noinline
+func crossedStep(dst, centre *[long]float32, gain *Tap, p, q *[Inner - 1 + long]float32, taps *[Inner]Tap) {
+	var s0, s1, s2, s3 archsimd.Float32x8
+	if centre != nil {
+		s0, s1, s2, s3 = scaled(load(gain[:]), centre)
+	}
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(p[2:]), (*[long]float32)(q[2:]), load(taps[0][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(q[1:]), (*[long]float32)(p[3:]), load(taps[1][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(p[1:]), (*[long]float32)(q[3:]), load(taps[2][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(q[0:]), (*[long]float32)(p[4:]), load(taps[3][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(p[0:]), (*[long]float32)(q[4:]), load(taps[4][:]))
+	spread(s0, s1, s2, s3, dst)
 }
 
 // tanhLanes is tanh of each lane.
@@ -633,45 +661,49 @@ func (n *Network) dampLanes(k, size int) {
 // matrixLanes sends the lines of eight frames at once through the matrix.
 func (n *Network) matrixLanes(inL, inR, outL, outR []float32) {
 	b := &n.Block
-	for i := 0; i+lanes <= len(inL); i += lanes {
-		n.mixHalf(0, i)
-		n.mixHalf(8, i)
-		l, r := load(inL[i:]), load(inR[i:])
-		for k := 0; k < 8; k += 2 {
-			x, y := load(b[k][i:]), load(b[k+8][i:])
-			sum, difference := x.Add(y), x.Sub(y)
-			if k == 2 {
-				store(load(outR[i:]).Add(difference), outR[i:])
+	mixHalfLanes(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], len(inL))
+	mixHalfLanes(b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15], len(inL))
+	for k := range Lines / 2 {
+		low, high, in := b[k][:len(inL)], b[k+Lines/2][:len(inL)], inL
+		if k&1 == 1 {
+			in = inR
+		}
+		switch k {
+		case rowLeft:
+			for i := 0; i+lanes <= len(outL); i += lanes {
+				store(load(outL[i:]).Add(load(low[i:]).Add(load(high[i:]))), outL[i:])
 			}
-			store(l.Add(sum), b[k][i:])
-			store(l.Add(difference), b[k+8][i:])
-			x, y = load(b[k+1][i:]), load(b[k+9][i:])
-			sum, difference = x.Add(y), x.Sub(y)
-			if k == 4 {
-				store(load(outL[i:]).Add(sum), outL[i:])
+		case rowRight:
+			for i := 0; i+lanes <= len(outR); i += lanes {
+				store(load(outR[i:]).Add(load(low[i:]).Sub(load(high[i:]))), outR[i:])
 			}
-			store(r.Add(sum), b[k+1][i:])
-			store(r.Add(difference), b[k+9][i:])
+		}
+		for len(in) >= lanes && len(low) >= lanes && len(high) >= lanes {
+			x, a, c := load(in), load(low), load(high)
+			store(x.Add(a.Add(c)), low)
+			store(x.Add(a.Sub(c)), high)
+			in, low, high = in[lanes:], low[lanes:], high[lanes:]
 		}
 	}
 	archsimd.ClearAVXUpperBits()
 }
 
-// mixHalf is the first three rounds of the matrix for eight lines, from the k-th on.
-func (n *Network) mixHalf(k, i int) {
-	b := (*[8][MaxBlock]float32)(n.Block[k:])
-	b0, b1, b2, b3 := load(b[0][i:]), load(b[1][i:]), load(b[2][i:]), load(b[3][i:])
-	b4, b5, b6, b7 := load(b[4][i:]), load(b[5][i:]), load(b[6][i:]), load(b[7][i:])
-	b0, b1, b2, b3 = b0.Add(b1), b0.Sub(b1), b2.Add(b3), b2.Sub(b3)
-	b4, b5, b6, b7 = b4.Add(b5), b4.Sub(b5), b6.Add(b7), b6.Sub(b7)
-	b0, b2, b1, b3 = b0.Add(b2), b0.Sub(b2), b1.Add(b3), b1.Sub(b3)
-	b4, b6, b5, b7 = b4.Add(b6), b4.Sub(b6), b5.Add(b7), b5.Sub(b7)
-	store(b0.Add(b4), b[0][i:])
-	store(b1.Add(b5), b[1][i:])
-	store(b2.Add(b6), b[2][i:])
-	store(b3.Add(b7), b[3][i:])
-	store(b0.Sub(b4), b[4][i:])
-	store(b1.Sub(b5), b[5][i:])
-	store(b2.Sub(b6), b[6][i:])
-	store(b3.Sub(b7), b[7][i:])
+// mixHalfLanes is the first three rounds of the matrix for eight lines.
+func mixHalfLanes(l0, l1, l2, l3, l4, l5, l6, l7 *[MaxBlock]float32, size int) {
+	for i := 0; i+lanes <= size; i += lanes {
+		b0, b1, b2, b3 := load(l0[i:]), load(l1[i:]), load(l2[i:]), load(l3[i:])
+		b4, b5, b6, b7 := load(l4[i:]), load(l5[i:]), load(l6[i:]), load(l7[i:])
+		b0, b1, b2, b3 = b0.Add(b1), b0.Sub(b1), b2.Add(b3), b2.Sub(b3)
+		b4, b5, b6, b7 = b4.Add(b5), b4.Sub(b5), b6.Add(b7), b6.Sub(b7)
+		b0, b2, b1, b3 = b0.Add(b2), b0.Sub(b2), b1.Add(b3), b1.Sub(b3)
+		b4, b6, b5, b7 = b4.Add(b6), b4.Sub(b6), b5.Add(b7), b5.Sub(b7)
+		store(b0.Add(b4), l0[i:])
+		store(b1.Add(b5), l1[i:])
+		store(b2.Add(b6), l2[i:])
+		store(b3.Add(b7), l3[i:])
+		store(b0.Sub(b4), l4[i:])
+		store(b1.Sub(b5), l5[i:])
+		store(b2.Sub(b6), l6[i:])
+		store(b3.Sub(b7), l7[i:])
+	}
 }

@@ -231,10 +231,15 @@ func TestNetworkHasTheSameBits(t *testing.T) {
 		fast := new(Network)
 		for k := range fast.Block {
 			fast.Gain[k], fast.Damp[k], fast.Memory[k] = 0.2, s.Float32(), s.Float32()
+			fast.Block[k] = new([MaxBlock]float32)
 			copy(fast.Block[k][:], s.block(n))
 		}
 		plain := new(Network)
 		*plain = *fast
+		for k, block := range fast.Block {
+			same := *block
+			plain.Block[k] = &same
+		}
 		inL, inR, outL, outR := s.block(n), s.block(n), s.block(n), s.block(n)
 		l, r := slices.Clone(outL), slices.Clone(outR)
 		fast.Process(inL, inR, outL, outR)
