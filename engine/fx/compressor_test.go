@@ -39,8 +39,11 @@ func TestCompressorCurve(t *testing.T) {
 	for _, rate := range sampleRates {
 		for _, hz := range []float64{80, 997, 5003} {
 			for _, p := range []patch.Compressor{
-				{Threshold: -18, Ratio: 4, Knee: 6}, {Threshold: -30, Ratio: 50, Knee: 0, Gain: 12},
-				{Threshold: -40, Ratio: 2, Knee: 24, Gain: -6}, {Threshold: -60, Ratio: 1.2, Knee: 10}, {Threshold: 0, Ratio: 10, Knee: 24},
+				{Threshold: -18, Ratio: 4, Knee: 6},
+				{Threshold: -30, Ratio: 50, Knee: 0, Gain: 12},
+				{Threshold: -40, Ratio: 2, Knee: 24, Gain: -6},
+				{Threshold: -60, Ratio: 1.2, Knee: 10},
+				{Threshold: 0, Ratio: 10, Knee: 24},
 			} {
 				p.Attack, p.Release = 0.005, 0.15
 				for in := -60.0; in <= 12; in += 6 {

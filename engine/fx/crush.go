@@ -40,7 +40,7 @@ func newHolder(p patch.Distortion, rate float64) *holder {
 func (h *holder) process(block []float32) {
 	for i, x := range block {
 		if h.phase >= 1 {
-			h.phase -= 1
+			h.phase--
 			h.held = x
 		}
 		h.phase += h.step

@@ -98,9 +98,15 @@ func TestEQShelvesHaveHalfTheirGain(t *testing.T) {
 			response []float32
 			at, want float64
 		}{
-			{"low shelf", low, 0, gain}, {"low shelf", low, 400, gain / 2}, {"low shelf", low, 20000, 0},
-			{"high shelf", high, 10, 0}, {"high shelf", high, 3000, gain / 2}, {"high shelf", high, 24000, gain},
-			{"bell", bell, 3000, gain}, {"bell", bell, 0, 0}, {"bell", bell, 24000, 0},
+			{"low shelf", low, 0, gain},
+			{"low shelf", low, 400, gain / 2},
+			{"low shelf", low, 20000, 0},
+			{"high shelf", high, 10, 0},
+			{"high shelf", high, 3000, gain / 2},
+			{"high shelf", high, 24000, gain},
+			{"bell", bell, 3000, gain},
+			{"bell", bell, 0, 0},
+			{"bell", bell, 24000, 0},
 		} {
 			near(t, fmt.Sprintf("%s of %g dB at %g Hz", c.what, gain, c.at), dB(gainAt(c.response, c.at/rate)), c.want, 0.01)
 		}

@@ -33,7 +33,7 @@ func awkward(rate float64) map[string][2][]float32 {
 	add("white noise", func(int) (float64, float64) { return draw(), draw() })
 	add("bell noise", func(int) (float64, float64) { return (draw() + draw() + draw()) / 2, (draw() + draw() + draw()) / 2 })
 	add("signs", func(int) (float64, float64) { return math.Copysign(1, draw()), math.Copysign(1, draw()) })
-	add("sparse clicks", func(i int) (float64, float64) {
+	add("sparse clicks", func(int) (float64, float64) {
 		if draw() < 0.95 {
 			return 0, 0
 		}
@@ -87,8 +87,11 @@ func TestLimiterHoldsTheCeiling(t *testing.T) {
 			highest, lowest := math.Inf(-1), math.Inf(1)
 			for name, in := range awkward(rate) {
 				for _, p := range []patch.Limiter{
-					{Gain: 36, Ceiling: -1, Release: 0.1}, {Gain: 36, Ceiling: 0, Release: 0.005}, {Gain: 24, Ceiling: -24, Release: 2},
-					{Gain: 3, Ceiling: -1, Release: 0.005}, {Gain: 12, Ceiling: -6, Release: 0.02},
+					{Gain: 36, Ceiling: -1, Release: 0.1},
+					{Gain: 36, Ceiling: 0, Release: 0.005},
+					{Gain: 24, Ceiling: -24, Release: 2},
+					{Gain: 3, Ceiling: -1, Release: 0.005},
+					{Gain: 12, Ceiling: -6, Release: 0.02},
 				} {
 					p.Mode = "on"
 					over := truePeak(limited(p, rate, in)) - p.Ceiling

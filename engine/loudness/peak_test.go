@@ -109,7 +109,7 @@ func TestNothingIsPassedOver(t *testing.T) {
 		samples := together(x, y)
 		want := float32(0)
 		for _, side := range [][]float32{x, y} {
-			for from := 0; from < n; from++ { // one frame at a time
+			for from := range n { // one frame at a time
 				peak := [1]float32{}
 				frames := make([]float32, 1+2*Reach)
 				for k := range frames {
