@@ -479,10 +479,13 @@ func peakLanes(x []float32) (tops [lanes]float32) {
 
 // Sums returns the sums of the samples with even and with odd indexes.
 func Sums(x []float32) (even, odd float64) {
+	if !wide() {
+		return sumsPlain(x)
+	}
 	for len(x) > 0 {
 		piece := x[:min(len(x), sumPiece)]
 		x = x[len(piece):]
-		n := whole(len(piece), lanes)
+		n := len(piece) &^ (lanes - 1)
 		s := sumLanes(piece[:n])
 		e, o := sumRest(s, piece[n:])
 		even, odd = even+e, odd+o
