@@ -60,11 +60,12 @@ func SinQuarterShort(x float64) float64 {
 	return float64(p * x)
 }
 
-// CosTurns returns cos(2πx) for a finite x in turns.
-func CosTurns(x float64) float64 { return SinTurns(x + 0.25) }
+// CosTurns returns cos(2πx) for a finite x in turns. The conversion keeps what a caller
+// multiplied from being fused with the sum.
+func CosTurns(x float64) float64 { return SinTurns(float64(x) + 0.25) }
 
 // TanTurns returns tan(2πx) for x in turns; for |x| < 0.25.
-func TanTurns(x float64) float64 { return SinTurns(x) / SinTurns(x+0.25) }
+func TanTurns(x float64) float64 { return SinTurns(x) / SinTurns(float64(x)+0.25) }
 
 // ln2 powers over factorials: the Taylor series of 2^x.
 const (
