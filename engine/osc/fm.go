@@ -125,8 +125,8 @@ func (o *FM) hold(at Controls) depth {
 
 // drive is a depth that goes in a straight line over a stretch of frames.
 type drive struct {
-	index, dindex       float64 // of 2^28 a turn, so that it fits into 32 bits
-	feedback, dfeedback float64 // of 2 half a turn, for the sum of two sines
+	index, dindex       float64 // in 2^−28 turns: a 16th of the steps of a phase, to fit into 32 bits
+	feedback, dfeedback float64 // in half turns, and halved, since it is for the sum of two sines
 }
 
 func newDrive(from, to depth, n int) drive {

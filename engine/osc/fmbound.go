@@ -10,6 +10,8 @@ import (
 // beyond half the rate may have.
 const silent = -12.2
 
+const ln2 = math.Ln2
+
 // Where there is room for more than roomy orders, index/order + feedback may always be
 // up to roomyShare, which is below sech α where α − tanh α is −silent/roomy.
 const (
@@ -25,12 +27,13 @@ const (
 // β radians has the amplitude J_k(I+kβ)·I/(I+kβ): the modulator m(φ) = sin ψ with
 // φ = ψ − β·sin ψ (Kepler's equation) makes of its Fourier integral that of a
 // Bessel function. By Debye's expansion (Abramowitz and Stegun, 9.3.7)
-// J_k(k·sech α) is below exp(−k(α − tanh α))/√(πk) for tanh α > 1/2, so that for
-// the first order K beyond half the rate, taken as a real number for the sake of
-// continuity, I/K + β must not be above sech α; then neither is it for the orders
-// above.
+// J_k(k·sech α) is below exp(−k(α − tanh α))/√(πk) for tanh α > 1/2, and not much
+// above for the small α of high orders. So where that, times I/(I+Kβ), is silent for
+// the first order K beyond half the rate, I/K + β must not be above sech α; for the
+// orders above K all of it is lower still. K is taken as a real number, to be
+// continuous in the frequency.
 func bound(d depth, fc, fm float64) depth {
-	k := (0.5 - fc) / fm
+	k := (0.5 - fc) / max(fm, 1e-6)
 	if !(k > 1) || d.index == 0 {
 		return depth{}
 	}
@@ -46,10 +49,8 @@ func bound(d depth, fc, fm float64) depth {
 	return depth{float64(s * d.index), float64(s * d.feedback)}
 }
 
-const ln2 = math.Ln2
-
-// sech returns the hyperbolic secant of the α at which α − tanh α is q, or a little
-// less: Newton's method comes to α from above, since the function is convex.
+// sech returns the hyperbolic secant of the α at which α − tanh α is q, above 0, or a
+// little less: Newton's method comes to α from above, since the function is convex.
 func sech(q float64) float64 {
 	a := q + math.Sqrt(math.Sqrt(q))
 	var e float64
@@ -59,5 +60,5 @@ func sech(q float64) float64 {
 		a -= (a - t - q) / float64(t*t)
 	}
 	e = dmath.Exp2(float64(-1 / ln2 * a))
-	return 2 * e / (1 + float64(e*e))
+	return float64(2*e) / (1 + float64(e*e))
 }

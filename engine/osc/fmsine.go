@@ -16,7 +16,7 @@ const (
 // perStep is the inverse of half a turn of a phase of 32 bits.
 const perStep = 1.0 / (1 << 31)
 
-// wave returns the sine of a phase, a turn being 2^32, within 3e-7. It has no branch.
+// sine32 returns the sine of a phase, a turn being 2^32, within 3e-7. It has no branch.
 func sine32(phase uint32) float32 {
 	s := int32(phase)
 	a := float32(float32(s^s>>31) * perStep) // 0 to 1 over either half
@@ -40,7 +40,8 @@ const (
 // perHalf is the inverse of half a turn of a phase of 64 bits.
 const perHalf = 1.0 / (1 << 63)
 
-// sinePast returns sin(πx) for |x| ≤ 1.318. It comes to its end as soon as possible.
+// sinePast returns sin(πx) for |x| ≤ 1.318. Its products wait for each other as little
+// as possible: in a loop the time to the result counts.
 func sinePast(x float64) float64 {
 	a := math.Abs(x)
 	w := 1 - a

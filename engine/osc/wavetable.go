@@ -73,6 +73,7 @@ func (o *Wavetable) Process(left, right []float32, from, to Controls) {
 			m.add(one, v.gl, v.gr)
 			continue
 		}
+		// From one band limit to the other.
 		dl, dr := v.gl/float64(n), v.gr/float64(n)
 		m.fade(one, v.gl, v.gr, -dl, -dr)
 		o.play(one, r, b, way)
