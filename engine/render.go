@@ -198,7 +198,7 @@ func (r *renderer) close() {
 	loop := r.p.Frames()
 	over := r.total - loop
 	for n := range over {
-		t := float64(n) / float64(over) / 4 // of a turn
+		t := float64(float64(n) / float64(over) / 4) // of a turn
 		in, out := dmath.SinTurns(t), dmath.CosTurns(t)
 		for c := range int64(r.channels) {
 			i, j := n*int64(r.channels)+c, (loop+n)*int64(r.channels)+c

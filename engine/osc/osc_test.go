@@ -167,6 +167,22 @@ func TestBlend(t *testing.T) {
 	}
 }
 
+// TestUnisonIsBalanced holds both sides to the same power, whatever the number of voices.
+func TestUnisonIsBalanced(t *testing.T) {
+	t.Parallel()
+	for n := 1; n <= 16; n++ {
+		voices, _ := unison(patch.Oscillator{Level: 1, Unison: n, Detune: 10, Blend: 0.5, Spread: 1}, rng.New(1), 0)
+		left, right := 0.0, 0.0
+		for _, v := range voices {
+			left += v.gl * v.gl
+			right += v.gr * v.gr
+		}
+		if math.Abs(left-right) > 1e-9 {
+			t.Errorf("%d voices: power %.3f left, %.3f right", n, left, right)
+		}
+	}
+}
+
 func TestPan(t *testing.T) {
 	t.Parallel()
 	for place := -1.25; place <= 1.25; place += 0.125 {

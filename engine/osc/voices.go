@@ -44,7 +44,7 @@ func unison(p patch.Oscillator, random rng.Stream, start uint64) (voices []voice
 		}
 		v.ratio = dmath.Ratio(p.Tune + float64(place*p.Detune))
 		side := float64(place * p.Spread)
-		if i%2 == 1 { // neighbours in pitch stand on opposite sides
+		if min(i, p.Unison-1-i)%2 == 1 { // neighbours in pitch stand on opposite sides, mirror images too
 			side = -side
 		}
 		gain := 1.0
