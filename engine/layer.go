@@ -80,20 +80,34 @@ func newLayer(p *patch.Layer, index int, whole *patch.Patch, gate, length float6
 	l.life = int64(math.Ceil(float64(l.ampEnv.End() * rate)))
 	l.mono = true
 	at := l.at(0)
+	var classic *osc.Classic
+	add := func(o patch.Oscillator, node uint64) {
+		if t := newTone(o, key(node), rate); t != nil {
+			l.tones = append(l.tones, t)
+			return
+		}
+		if classic == nil {
+			classic = osc.NewClassic()
+		}
+		classic.Add(o, key(node))
+	}
 	for i, o := range []patch.Oscillator{p.Synth.Osc1, p.Synth.Osc2, p.Synth.Osc3} {
 		if o.Level > 0 {
-			l.tones = append(l.tones, newTone(o, key(uint64(nodeOsc1+i)), rate, at.Controls))
+			add(o, uint64(nodeOsc1+i))
 		}
 	}
 	if s := p.Synth.Sub; s.Level > 0 {
-		o := patch.Oscillator{Wave: s.Wave, Level: s.Level, Tune: float64(1200 * float64(s.Octave)), PulseWidth: 0.5, Unison: 1, Blend: 1}
-		l.tones = append(l.tones, newTone(o, key(nodeSub), rate, at.Controls))
+		add(patch.Oscillator{Wave: s.Wave, Level: s.Level, Tune: float64(1200 * float64(s.Octave)), PulseWidth: 0.5, Unison: 1, Blend: 1}, nodeSub)
+	}
+	if classic != nil {
+		classic.Skip(at.Controls)
+		l.tones = append(l.tones, classic)
 	}
 	if p.Synth.Ring > 0 {
 		first, second := p.Synth.Osc1, p.Synth.Osc2
 		first.Level, second.Level = 1, 1
 		l.tones = append(l.tones, newRing(
-			newTone(first, key(nodeOsc1), rate, at.Controls), newTone(second, key(nodeOsc2), rate, at.Controls), p.Synth.Ring, at.Controls))
+			alone(first, key(nodeOsc1), rate, at.Controls), alone(second, key(nodeOsc2), rate, at.Controls), p.Synth.Ring, at.Controls))
 	}
 	for _, t := range l.tones {
 		l.mono = l.mono && t.Mono()
@@ -112,18 +126,27 @@ func newLayer(p *patch.Layer, index int, whole *patch.Patch, gate, length float6
 	return l
 }
 
-// newTone makes an oscillator of any kind, ready for its first frame.
-func newTone(p patch.Oscillator, random rng.Stream, rate float64, at osc.Controls) tone {
+// newTone makes an oscillator of a kind that is drawn by itself; nil if it is of another.
+func newTone(p patch.Oscillator, random rng.Stream, rate float64) tone {
 	switch p.Wave {
 	case "wavetable":
 		return osc.NewWavetable(p, random, rate)
 	case "fm":
 		return osc.NewFM(p, random, rate)
 	default:
-		o := osc.New(p, random)
-		o.Skip(at)
-		return o
+		return nil
 	}
+}
+
+// alone makes an oscillator of any kind, by itself, ready for its first frame.
+func alone(p patch.Oscillator, random rng.Stream, rate float64, at osc.Controls) tone {
+	if t := newTone(p, random, rate); t != nil {
+		return t
+	}
+	c := osc.NewClassic()
+	c.Add(p, random)
+	c.Skip(at)
+	return c
 }
 
 // newShade makes the filter of a layer, nil where it is off.

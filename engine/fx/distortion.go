@@ -163,9 +163,10 @@ func (s *shaper) process(block []float32) {
 		}
 	}
 	s.Down(block)
-	for i, x := range block {
-		block[i] = float32((x - s.rest) * s.makeup)
+	if s.rest != 0 {
+		vec.Offset(block, block, -s.rest)
 	}
+	vec.Scale(block, s.makeup)
 }
 
 // smooth sends the phases through hard or fold by second-order antiderivative

@@ -11,31 +11,36 @@ import (
 	"patchlab/engine/vec"
 )
 
-// Latency is the number of frames by which an Oscillator's output lags behind its
-// phase: the band limit looks ahead. Call Skip before the first Process.
+// Latency is the number of frames by which the output of Classic lags behind its
+// phases: the band limit looks ahead. Call Skip before the first Process.
 const Latency = half
 
 // MaxBlock is the largest number of frames of one call of Process.
 const MaxBlock = vec.MaxBlock
 
-// Oscillator is a band-limited saw, square, triangle or sine of 1 to 16 voices, in
-// stereo.
+// Classic is a set of band-limited oscillators (saw, square, triangle, sine) of 1 to 16
+// voices each, in stereo, that are drawn together.
 //
 // Between its wraps a saw is a straight line, or a parabola where the frequency
 // moves, and so is the sum of several: only the coefficients are kept, and rendered
 // once for all voices. What happens at a moment, a jump or a bend, is noted for its
 // frame, with the residual of the band limit.
-type Oscillator struct {
-	add    func(o *Oscillator, v *voice, m *move)
-	width  float64 // of the square's pulse
-	voices []voice
-	mono   bool
-	res    *residuals
+type Classic struct {
+	oscillators []oscillator
+	mono        bool
+	res         *residuals
 
 	sides [2]side
 	move  move
 	// The frame that is due stands at 0; the frame of the phases at half.
 	out [2][MaxBlock + taps]float32
+}
+
+// oscillator is one of them.
+type oscillator struct {
+	add    func(c *Classic, v *voice, m *move)
+	width  float64 // of the square's pulse
+	voices []voice
 }
 
 // side is one channel of the sum of all voices over a stretch: at first, what
@@ -56,71 +61,80 @@ type move struct {
 	bent  bool    // bends and turns are not all 0
 }
 
-// New makes an oscillator with the level and the tuning of p. Several voices start
-// at phases drawn from random; a single one starts where its wave crosses zero.
-func New(p patch.Oscillator, random rng.Stream) *Oscillator {
-	o := &Oscillator{width: p.PulseWidth, res: tables()}
+// NewClassic returns a set without an oscillator.
+func NewClassic() *Classic { return &Classic{mono: true, res: tables()} }
+
+// Add adds an oscillator with the level and the tuning of p. Several voices start at
+// phases drawn from random; a single one starts where its wave crosses zero.
+func (c *Classic) Add(p patch.Oscillator, random rng.Stream) {
+	o := oscillator{width: p.PulseWidth}
 	start := uint64(0)
 	switch p.Wave {
 	case "square":
-		o.add = (*Oscillator).square
+		o.add = (*Classic).square
 	case "triangle":
-		o.add, start = (*Oscillator).triangle, 1<<62
+		o.add, start = (*Classic).triangle, 1<<62
 	case "sine":
-		o.add = (*Oscillator).sine
+		o.add = (*Classic).sine
 	default:
-		o.add, start = (*Oscillator).saw, 1<<63
+		o.add, start = (*Classic).saw, 1<<63
 	}
-	o.voices, o.mono = unison(p, random, start)
-	return o
+	var mono bool
+	o.voices, mono = unison(p, random, start)
+	c.mono = c.mono && mono
+	c.oscillators = append(c.oscillators, o)
 }
 
 // Mono reports whether both sides are the same.
-func (o *Oscillator) Mono() bool { return o.mono }
+func (c *Classic) Mono() bool { return c.mono }
 
 // Skip runs through the frames that the band limit looks ahead.
-func (o *Oscillator) Skip(at Controls) {
+func (c *Classic) Skip(at Controls) {
 	var nowhere [2][Latency]float32
-	o.Process(nowhere[0][:], nowhere[1][:], at, at)
+	c.Process(nowhere[0][:], nowhere[1][:], at, at)
 }
 
 // Process adds len(left) frames, at most MaxBlock, to left and right; all that moves
 // goes in straight lines from one end to the other.
-func (o *Oscillator) Process(left, right []float32, from, to Controls) {
+func (c *Classic) Process(left, right []float32, from, to Controls) {
 	n := len(left)
 	if n == 0 {
 		return
 	}
-	m := &o.move
-	*m = move{n: n, w: o.clampWidth(from.PulseWidth)}
-	m.dw = (o.clampWidth(to.PulseWidth) - m.w) / float64(n)
-	for i := range o.voices {
-		v := &o.voices[i]
-		m.f = min(maxStep, float64(from.Frequency*v.ratio))
-		m.df = (min(maxStep, float64(to.Frequency*v.ratio)) - m.f) / float64(n)
-		o.add(o, v, m)
-	}
-	if m.lines {
-		o.sides[0].render(o.out[0][half:half+n], m.bent)
-		if o.mono {
-			o.sides[1].forget(n, m.bent)
-		} else {
-			o.sides[1].render(o.out[1][half:half+n], m.bent)
+	m := &c.move
+	m.n, m.lines, m.bent = n, false, false
+	for i := range c.oscillators {
+		o := &c.oscillators[i]
+		m.w = clampWidth(o.width + from.PulseWidth)
+		m.dw = (clampWidth(o.width+to.PulseWidth) - m.w) / float64(n)
+		for k := range o.voices {
+			v := &o.voices[k]
+			m.f = min(maxStep, float64(from.Frequency*v.ratio))
+			m.df = (min(maxStep, float64(to.Frequency*v.ratio)) - m.f) / float64(n)
+			o.add(c, v, m)
 		}
 	}
-	vec.Add(left, o.out[0][:n], 1, 0)
-	if o.mono {
-		vec.Add(right, o.out[0][:n], 1, 0)
-	} else {
-		vec.Add(right, o.out[1][:n], 1, 0)
+	if m.lines {
+		c.sides[0].render(c.out[0][half:half+n], m.bent)
+		if c.mono {
+			c.sides[1].forget(n, m.bent)
+		} else {
+			c.sides[1].render(c.out[1][half:half+n], m.bent)
+		}
 	}
-	for s := range o.out { // on by n frames
-		copy(o.out[s][:taps], o.out[s][n:n+taps])
-		clear(o.out[s][taps : taps+n])
+	vec.Add(left, c.out[0][:n], 1, 0)
+	if c.mono {
+		vec.Add(right, c.out[0][:n], 1, 0)
+	} else {
+		vec.Add(right, c.out[1][:n], 1, 0)
+	}
+	for s := range c.out { // on by n frames
+		copy(c.out[s][:taps], c.out[s][n:n+taps])
+		clear(c.out[s][taps : taps+n])
 	}
 }
 
-func (o *Oscillator) clampWidth(by float64) float64 { return max(0.05, min(0.95, o.width+by)) }
+func clampWidth(w float64) float64 { return max(0.05, min(0.95, w)) }
 
 // render adds the sum of all voices to out and forgets it.
 func (s *side) render(out []float32, bent bool) {
@@ -160,26 +174,26 @@ func bipolar(phase uint64) float64 { return float64(float64(int64(phase-1<<63)) 
 func unit(phase uint64) float64 { return float64(float64(phase>>11) / (1 << 53)) }
 
 // saw adds a voice that rises from −1 to 1.
-func (o *Oscillator) saw(v *voice, m *move) {
-	v.phase = o.rise(v.phase, m, m.f, m.df, v.gl, v.gr)
+func (c *Classic) saw(v *voice, m *move) {
+	v.phase = c.rise(v.phase, m, m.f, m.df, v.gl, v.gr)
 }
 
 // square adds a voice that is 1 over the pulse width and −1 over the rest, less
 // its mean, as the difference of two saws: one with the voice's phase and one that
 // lags by the pulse width.
-func (o *Oscillator) square(v *voice, m *move) {
+func (c *Classic) square(v *voice, m *move) {
 	lag := v.phase - increment(m.w)
-	o.rise(lag, m, m.f-m.dw, m.df, v.gl, v.gr)
-	v.phase = o.rise(v.phase, m, m.f, m.df, -v.gl, -v.gr)
+	c.rise(lag, m, m.f-m.dw, m.df, v.gl, v.gr)
+	v.phase = c.rise(v.phase, m, m.f, m.df, -v.gl, -v.gr)
 }
 
 // rise adds a saw with the gains gl and gr, whose frequency is f before the first
 // frame and changes by df each frame, and returns its phase at the end.
-func (o *Oscillator) rise(phase uint64, m *move, f, df, gl, gr float64) uint64 {
+func (c *Classic) rise(phase uint64, m *move, f, df, gl, gr float64) uint64 {
 	n := float64(m.n)
 	m.lines = true
 	start := bipolar(phase)
-	l, r := &o.sides[0], &o.sides[1]
+	l, r := &c.sides[0], &c.sides[1]
 	l.value += float64(gl * start)
 	l.slope += float64(gl * float64(2*f))
 	l.curve += float64(gl * float64(2*df))
@@ -195,24 +209,24 @@ func (o *Oscillator) rise(phase uint64, m *move, f, df, gl, gr float64) uint64 {
 		wraps++
 	}
 	if f < 0 || f+float64(n*df) < 0 {
-		o.seesaw(unit(phase), wraps, m.n, f, df, gl, gr)
+		c.seesaw(unit(phase), wraps, m.n, f, df, gl, gr)
 		return end
 	}
 	at := unit(phase)
 	b := f + float64(0.5*df)
 	for k := 1; k <= wraps; k++ {
-		// at + b·t + df/2·t² = k
-		c := float64(k) - at
-		t := 2 * c / (b + math.Sqrt(max(0, float64(b*b)+float64(2*float64(df*c)))))
+		// b·t + df/2·t² = way
+		way := float64(k) - at
+		t := 2 * way / (b + math.Sqrt(max(0, float64(b*b)+float64(2*float64(df*way)))))
 		i := max(0, min(m.n-1, int(math.Ceil(t))-1))
-		o.jump(i, max(0, min(1, float64(i+1)-t)), float64(-2*gl), float64(-2*gr))
+		c.jump(i, max(0, min(1, float64(i+1)-t)), float64(-2*gl), float64(-2*gr))
 	}
 	return end
 }
 
 // seesaw finds the wraps of a saw that also goes backwards, as the edge of a pulse
 // does where its width grows faster than its phase, frame by frame.
-func (o *Oscillator) seesaw(at float64, wraps, n int, f, df, gl, gr float64) {
+func (c *Classic) seesaw(at float64, wraps, n int, f, df, gl, gr float64) {
 	for i := range n {
 		f += df
 		at += f
@@ -220,16 +234,16 @@ func (o *Oscillator) seesaw(at float64, wraps, n int, f, df, gl, gr float64) {
 		case at >= 1:
 			at--
 			wraps--
-			o.jump(i, ago(at, f), float64(-2*gl), float64(-2*gr))
+			c.jump(i, ago(at, f), float64(-2*gl), float64(-2*gr))
 		case at < 0:
-			o.jump(i, ago(at, f), float64(2*gl), float64(2*gr))
+			c.jump(i, ago(at, f), float64(2*gl), float64(2*gr))
 			at++
 			wraps++
 		}
 	}
 	if wraps != 0 { // rounding saw the last wrap a frame later
 		by := -2 * float64(wraps)
-		o.jump(n-1, 0, float64(by*gl), float64(by*gr))
+		c.jump(n-1, 0, float64(by*gl), float64(by*gr))
 	}
 }
 
@@ -243,19 +257,19 @@ func ago(at, f float64) float64 {
 }
 
 // jump adds a jump between the frames i−1 and i, with its residual.
-func (o *Oscillator) jump(i int, ago, gl, gr float64) {
-	o.sides[0].jumps[i] += gl
-	o.sides[1].jumps[i] += gr
-	a, b, f := o.res.step.rows(ago)
-	o.residual(i, a, b, f, float32(gl), float32(gr))
+func (c *Classic) jump(i int, ago, gl, gr float64) {
+	c.sides[0].jumps[i] += gl
+	c.sides[1].jumps[i] += gr
+	a, b, f := c.res.step.rows(ago)
+	c.residual(i, a, b, f, float32(gl), float32(gr))
 }
 
-func (o *Oscillator) residual(i int, a, b *[taps]float32, f, gl, gr float32) {
-	vec.Residual((*[taps]float32)(o.out[0][i:]), (*[taps]float32)(o.out[1][i:]), a, b, f, gl, gr)
+func (c *Classic) residual(i int, a, b *[taps]float32, f, gl, gr float32) {
+	vec.Residual((*[taps]float32)(c.out[0][i:]), (*[taps]float32)(c.out[1][i:]), a, b, f, gl, gr)
 }
 
 // triangle adds a voice that rises from −1 to 1 and falls back.
-func (o *Oscillator) triangle(v *voice, m *move) {
+func (c *Classic) triangle(v *voice, m *move) {
 	n := float64(m.n)
 	m.lines, m.bent = true, true
 	f, df := m.f, m.df
@@ -265,9 +279,9 @@ func (o *Oscillator) triangle(v *voice, m *move) {
 		rising = -4
 	}
 	for s, g := range [2]float64{v.gl, v.gr} {
-		o.sides[s].value += float64(g * start)
-		o.sides[s].slope += float64(float64(g*rising) * f)
-		o.sides[s].curve += float64(float64(g*rising) * df)
+		c.sides[s].value += float64(g * start)
+		c.sides[s].slope += float64(float64(g*rising) * f)
+		c.sides[s].curve += float64(float64(g*rising) * df)
 	}
 
 	way := float64(n*f) + float64(df*float64(n*(n+1)/2))
@@ -283,10 +297,10 @@ func (o *Oscillator) triangle(v *voice, m *move) {
 		corner = 1
 	}
 	for range corners {
-		c := corner - at
-		t := 2 * c / (b + math.Sqrt(max(0, float64(b*b)+float64(2*float64(df*c)))))
+		way := corner - at
+		t := 2 * way / (b + math.Sqrt(max(0, float64(b*b)+float64(2*float64(df*way)))))
 		i := max(0, min(m.n-1, int(math.Ceil(t))-1))
-		o.bend(i, float64(-2*rising), at, f, df, corner, t, v)
+		c.bend(i, float64(-2*rising), at, f, df, corner, t, v)
 		rising = -rising
 		corner += 0.5
 	}
@@ -296,26 +310,26 @@ func (o *Oscillator) triangle(v *voice, m *move) {
 // bend turns the slope of a voice by the factor turn times its frequency at the
 // moment t, between the frames i−1 and i, when its phase, at before the first frame,
 // is at corner.
-func (o *Oscillator) bend(i int, turn, at, f, df, corner, t float64, v *voice) {
+func (c *Classic) bend(i int, turn, at, f, df, corner, t float64, v *voice) {
 	k := float64(i + 1)
 	past := max(0, at+float64(k*f)+float64(df*float64(k*(k+1)/2))-corner) // phase since the corner
 	now := f + float64(k*df)
 	for s, g := range [2]float64{v.gl, v.gr} {
 		g = float64(g * turn)
-		o.sides[s].jumps[i] += float64(g * past)
-		o.sides[s].bends[i+1] += float64(g * now)
-		o.sides[s].turns[i+1] += float64(g * df)
+		c.sides[s].jumps[i] += float64(g * past)
+		c.sides[s].bends[i+1] += float64(g * now)
+		c.sides[s].turns[i+1] += float64(g * df)
 	}
-	a, b, frac := o.res.ramp.rows(max(0, min(1, k-t)))
+	a, b, frac := c.res.ramp.rows(max(0, min(1, k-t)))
 	speed := float64(turn * (f + float64(df*t)))
-	o.residual(i, a, b, frac, float32(float64(speed*v.gl)), float32(float64(speed*v.gr)))
+	c.residual(i, a, b, frac, float32(float64(speed*v.gl)), float32(float64(speed*v.gr)))
 }
 
 // sine adds a voice that needs no band limit.
-func (o *Oscillator) sine(v *voice, m *move) {
+func (c *Classic) sine(v *voice, m *move) {
 	f := m.f
 	phase, gl, gr := v.phase, float32(v.gl), float32(v.gr)
-	left, right := o.out[0][half:half+m.n], o.out[1][half:half+m.n]
+	left, right := c.out[0][half:half+m.n], c.out[1][half:half+m.n]
 	for i := range left {
 		f += m.df
 		phase += uint64(int64(float64(f * turn)))

@@ -14,13 +14,19 @@ func one(wave string) patch.Oscillator {
 
 // play renders frames in blocks of 16 with the frequency of a function.
 func play(p patch.Oscillator, frames int, f, w func(frame int) float64) (left, right []float64) {
-	o := New(p, rng.New(1))
+	o := classic(p)
 	at := func(i int) Controls { return Controls{Frequency: f(i), PulseWidth: w(i)} }
 	l, r := make([]float32, frames), make([]float32, frames)
 	for i := 0; i < frames; i += 16 {
 		o.Process(l[i:i+16], r[i:i+16], at(i), at(i+16))
 	}
 	return wide(l[Latency:]), wide(r[Latency:])
+}
+
+func classic(p patch.Oscillator) *Classic {
+	c := NewClassic()
+	c.Add(p, rng.New(1))
+	return c
 }
 
 func wide(x []float32) []float64 {
@@ -124,7 +130,7 @@ func TestCutting(t *testing.T) {
 		p := one(wave)
 		p.Unison, p.Detune, p.Spread = 5, 30, 1
 		at := Controls{Frequency: 0.013}
-		whole, parts := New(p, rng.New(1)), New(p, rng.New(1))
+		whole, parts := classic(p), classic(p)
 		var x, y [2][MaxBlock]float32
 		for range 20 {
 			clear(x[0][:])

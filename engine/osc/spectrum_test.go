@@ -127,11 +127,11 @@ func cents(x []float64, f float64) float64 {
 
 // cutsAlike holds a source that does not move to the same bits however its frames are
 // cut.
-func cutsAlike(t *testing.T, make func() source, at Controls) {
+func cutsAlike(t *testing.T, create func() source, at Controls) {
 	t.Helper()
 	const n = 4096
 	var whole, cut [2][n]float32
-	a, b := make(), make()
+	a, b := create(), create()
 	for i := 0; i < n; i += 256 {
 		a.Process(whole[0][i:i+256], whole[1][i:i+256], at, at)
 	}
@@ -168,8 +168,13 @@ func allocatesNothing(t *testing.T, o source) {
 func survives(t *testing.T, o source, most float64) {
 	t.Helper()
 	odd := []Controls{
-		{}, {Frequency: 0.45, Position: 3, FMIndex: 100}, {Frequency: 1e-9, Position: -3, FMIndex: -100},
-		{Frequency: 0.3, Position: 0.5, FMIndex: 16}, {Frequency: 7, FMIndex: 1e9}, {Frequency: 1.0 / 1024}, {Frequency: 0.5},
+		{},
+		{Frequency: 0.45, Position: 3, FMIndex: 100},
+		{Frequency: 1e-9, Position: -3, FMIndex: -100},
+		{Frequency: 0.3, Position: 0.5, FMIndex: 16},
+		{Frequency: 7, FMIndex: 1e9},
+		{Frequency: 1.0 / 1024},
+		{Frequency: 0.5},
 	}
 	var l, r [256]float32
 	for k := range 40 * len(odd) {

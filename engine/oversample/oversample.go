@@ -95,8 +95,7 @@ func (o *Four) Up(block []float32) {
 	even, odd := &o.u[0], &o.u[1]
 	vec.Symmetric(even.at(0, n), nil, 0, o.x.from(2*outer-1), &o.up2)
 	copy(odd.at(0, n), o.x.at(outer-1, n))
-	vec.Crossed(o.w[0].at(0, n), nil, 0, odd.from(inner), even.from(inner-1), &o.up4)
-	vec.Crossed(o.w[2].at(0, n), nil, 0, even.from(inner-1), odd.from(inner-1), &o.up4)
+	vec.Crossed(o.w[0].at(0, n), o.w[2].at(0, n), nil, nil, 0, even.from(inner-1), odd.from(inner), &o.up4)
 	copy(o.w[1].at(0, n), even.at(inner/2, n))
 	copy(o.w[3].at(0, n), odd.at(inner/2, n))
 }
@@ -115,8 +114,7 @@ func (o *Four) Phases(n int) [4][]float32 {
 func (o *Four) Down(block []float32) {
 	n := len(block)
 	even, odd := &o.w[0], &o.w[2]
-	vec.Crossed(o.v[0].at(0, n), o.w[3].at(inner/2+1, n), 0.5, odd.from(inner), even.from(inner-1), &o.down4)
-	vec.Crossed(o.v[1].at(0, n), o.w[1].at(inner/2, n), 0.5, even.from(inner-1), odd.from(inner-1), &o.down4)
+	vec.Crossed(o.v[0].at(0, n), o.v[1].at(0, n), o.w[3].at(inner/2+1, n), o.w[1].at(inner/2, n), 0.5, even.from(inner-1), odd.from(inner), &o.down4)
 	vec.Symmetric(block, o.v[0].at(outer-1, n), 0.5, o.v[1].from(2*outer-1), &o.down2)
 	for _, p := range []*phase{&o.x, &o.u[0], &o.u[1], &o.v[0], &o.v[1], &o.w[0], &o.w[1], &o.w[2], &o.w[3]} {
 		p.on(n)

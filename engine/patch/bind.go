@@ -90,19 +90,78 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// walk calls f for every parameter in the value, in the order of the table.
-func walk(v reflect.Value, path string, f func(path string, v reflect.Value)) {
-	switch v.Kind() {
+// node is a parameter, or an object or a list of them, as the types have it: what
+// there is to know about a path, found once.
+type node struct {
+	name   string // in JSON
+	row    *Param // of a parameter; nil where the table lacks it
+	fields []node // of an object, in the order of its struct
+	each   *node  // of a list
+}
+
+// shape is the node of a whole patch. It is made once and only read.
+//
+//nolint:gochecknoglobals // a constant that Go cannot write as one
+var shape = sync.OnceValue(func() *node { return nodeOf(reflect.TypeFor[Patch](), "", "") })
+
+func nodeOf(t reflect.Type, path, name string) *node {
+	n := &node{name: name}
+	switch t.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			walk(v.Field(i), join(path, jsonName(v.Type().Field(i))), f)
+		for i := range t.NumField() {
+			f := jsonName(t.Field(i))
+			n.fields = append(n.fields, *nodeOf(t.Field(i).Type, join(path, f), f))
 		}
 	case reflect.Slice:
+		n.each = nodeOf(t.Elem(), join(path, "*"), "")
+	default:
+		if row, ok := rows()[path]; ok {
+			n.row = &row
+		}
+	}
+	return n
+}
+
+// field returns the index of a field, −1 if there is none of that name.
+func (n *node) field(name string) int {
+	return slices.IndexFunc(n.fields, func(f node) bool { return f.name == name })
+}
+
+// place is where a value stands in a patch, spelt out only when it has to be told.
+type place struct {
+	up    *place
+	name  string
+	index int // in a list, where name is empty
+}
+
+func (p *place) String() string {
+	if p == nil {
+		return ""
+	}
+	name := p.name
+	if name == "" {
+		name = strconv.Itoa(p.index)
+	}
+	return join(p.up.String(), name)
+}
+
+// walk calls f for every parameter in the value, in the order of the table. at is where
+// the object stands that holds it.
+func walk(v reflect.Value, n *node, at *place, f func(at *place, n *node, v reflect.Value)) {
+	switch {
+	case n.each != nil:
 		for i := range v.Len() {
-			walk(v.Index(i), join(path, strconv.Itoa(i)), f)
+			walk(v.Index(i), n.each, &place{up: at, index: i}, f)
 		}
 	default:
-		f(path, v)
+		for i := range n.fields {
+			child := &n.fields[i]
+			if child.fields == nil && child.each == nil {
+				f(at, child, v.Field(i))
+			} else {
+				walk(v.Field(i), child, &place{up: at, name: child.name}, f)
+			}
+		}
 	}
 }
 
@@ -133,15 +192,22 @@ func setNumber(v reflect.Value, x float64) {
 }
 
 // setDefaults sets every parameter in the value to its default.
-func setDefaults(v reflect.Value, path string) {
-	walk(v, path, func(path string, v reflect.Value) {
-		row := rows()[starred(path)]
-		if row.Kind == Enum {
-			v.SetString(row.DefaultEnum)
+func setDefaults(v reflect.Value, n *node) {
+	walk(v, n, nil, func(_ *place, n *node, v reflect.Value) {
+		if n.row.Kind == Enum {
+			v.SetString(n.row.DefaultEnum)
 		} else {
-			setNumber(v, row.Default)
+			setNumber(v, n.row.Default)
 		}
 	})
+}
+
+// layerShape returns the node of a layer, modShape that of a route.
+func layerShape() *node { return shape().fields[shape().field("layers")].each }
+
+func modShape() *node {
+	layer := layerShape()
+	return layer.fields[layer.field("mods")].each
 }
 
 // Default returns the patch of which every parameter has its default: one layer,
@@ -150,7 +216,7 @@ func Default() Patch {
 	p := Patch{Layers: []Layer{DefaultLayer()}}
 	layers := p.Layers
 	p.Layers = nil
-	setDefaults(reflect.ValueOf(&p).Elem(), "")
+	setDefaults(reflect.ValueOf(&p).Elem(), shape())
 	p.Layers = layers
 	return p
 }
@@ -158,14 +224,14 @@ func Default() Patch {
 // DefaultLayer returns a layer of which every parameter has its default.
 func DefaultLayer() Layer {
 	var l Layer
-	setDefaults(reflect.ValueOf(&l).Elem(), "layers.0")
+	setDefaults(reflect.ValueOf(&l).Elem(), layerShape())
 	return l
 }
 
 // DefaultMod returns a route of which every parameter has its default.
 func DefaultMod() Mod {
 	var m Mod
-	setDefaults(reflect.ValueOf(&m).Elem(), "layers.0.mods.0")
+	setDefaults(reflect.ValueOf(&m).Elem(), modShape())
 	return m
 }
 
@@ -183,16 +249,16 @@ func (p Patch) Validate() error {
 			return bad.err()
 		}
 	}
-	walk(reflect.ValueOf(p), "", func(path string, v reflect.Value) {
-		row, ok := rows()[starred(path)]
-		if !ok {
-			bad.add(path, "is not in the parameter table")
-			return
-		}
-		if row.Kind == Enum {
-			row.checkEnum(&bad, path, v.String())
-		} else {
-			row.checkNumber(&bad, path, number(v))
+	walk(reflect.ValueOf(&p).Elem(), shape(), nil, func(at *place, n *node, v reflect.Value) {
+		switch {
+		case n.row == nil:
+			bad.add(join(at.String(), n.name), "is not in the parameter table")
+		case n.row.Kind == Enum:
+			if !slices.Contains(n.row.Values, v.String()) {
+				n.row.checkEnum(&bad, join(at.String(), n.name), v.String())
+			}
+		case !n.row.fits(number(v)):
+			n.row.checkNumber(&bad, join(at.String(), n.name), number(v))
 		}
 	})
 	for i, l := range p.Layers {
@@ -209,7 +275,8 @@ func (p Patch) Validate() error {
 	return bad.err()
 }
 
-func (row Param) checkEnum(bad *faults, path, s string) bool {
+// checkEnum notes a value that is none, and reports whether it is one.
+func (row *Param) checkEnum(bad *faults, path, s string) bool {
 	if slices.Contains(row.Values, s) {
 		return true
 	}
@@ -217,7 +284,16 @@ func (row Param) checkEnum(bad *faults, path, s string) bool {
 	return false
 }
 
-func (row Param) checkNumber(bad *faults, path string, x float64) bool {
+// fits reports whether a number is in order.
+func (row *Param) fits(x float64) bool {
+	return x >= row.Min && x <= row.Max && (row.Kind != Int || x == math.Trunc(x)) && (row.Allowed == nil || slices.Contains(row.Allowed, int(x)))
+}
+
+// checkNumber notes what is wrong with a number, and reports whether nothing is.
+func (row *Param) checkNumber(bad *faults, path string, x float64) bool {
+	if row.fits(x) {
+		return true
+	}
 	unit := row.Unit
 	if unit != "" {
 		unit = " " + unit
@@ -233,10 +309,8 @@ func (row Param) checkNumber(bad *faults, path string, x float64) bool {
 		bad.add(path, "must be one of %s%s, not %s", strings.Join(all, ", "), unit, text(x))
 	case x < row.Min || x > row.Max:
 		bad.add(path, "must be %s to %s%s, not %s", text(row.Min), text(row.Max), unit, text(x))
-	case row.Kind == Int && x != math.Trunc(x):
-		bad.add(path, "must be a whole number, not %s", text(x))
 	default:
-		return true
+		bad.add(path, "must be a whole number, not %s", text(x))
 	}
 	return false
 }

@@ -26,7 +26,7 @@ func Decode(data []byte) (Patch, error) {
 	}
 	p := Default()
 	var bad faults
-	fill(reflect.ValueOf(&p).Elem(), tree, "", &bad)
+	fill(reflect.ValueOf(&p).Elem(), shape(), tree, "", &bad)
 	if err := bad.err(); err != nil {
 		return Patch{}, err
 	}
@@ -51,69 +51,59 @@ func (p *Patch) Set(path string, value any) error {
 		bad.add(path, "must be a JSON number or text")
 		return bad.err()
 	}
-	v, ok := find(reflect.ValueOf(p).Elem(), strings.Split(path, "."))
+	v, n, ok := find(reflect.ValueOf(p).Elem(), shape(), strings.Split(path, "."))
 	if !ok {
 		bad.add(path, "is no parameter of this patch; see the parameter table")
 		return bad.err()
 	}
-	fill(v, tree, path, &bad)
+	fill(v, n, tree, path, &bad)
 	return bad.err()
 }
 
-// find returns the leaf at a path.
-func find(v reflect.Value, path []string) (reflect.Value, bool) {
+// find returns the parameter at a path.
+func find(v reflect.Value, n *node, path []string) (reflect.Value, *node, bool) {
 	if len(path) == 0 {
-		return v, v.Kind() != reflect.Struct && v.Kind() != reflect.Slice
+		return v, n, n.fields == nil && n.each == nil
 	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if jsonName(v.Type().Field(i)) == path[0] {
-				return find(v.Field(i), path[1:])
-			}
-		}
-	case reflect.Slice:
+	if n.each != nil {
 		i, err := strconv.Atoi(path[0])
 		if err == nil && i >= 0 && i < v.Len() && strconv.Itoa(i) == path[0] {
-			return find(v.Index(i), path[1:])
+			return find(v.Index(i), n.each, path[1:])
 		}
+	} else if i := n.field(path[0]); i >= 0 {
+		return find(v.Field(i), &n.fields[i], path[1:])
 	}
-	return reflect.Value{}, false
+	return reflect.Value{}, nil, false
 }
 
 // fill sets a value from a parsed tree and notes what does not fit.
-func fill(v reflect.Value, tree any, path string, bad *faults) {
-	switch v.Kind() {
-	case reflect.Struct:
-		fillStruct(v, tree, path, bad)
-	case reflect.Slice:
-		fillSlice(v, tree, path, bad)
+func fill(v reflect.Value, n *node, tree any, path string, bad *faults) {
+	switch {
+	case n.each != nil:
+		fillSlice(v, n, tree, path, bad)
+	case n.fields != nil:
+		fillStruct(v, n, tree, path, bad)
 	default:
-		fillLeaf(v, tree, path, bad)
+		fillLeaf(v, n, tree, path, bad)
 	}
 }
 
-func fillStruct(v reflect.Value, tree any, path string, bad *faults) {
+func fillStruct(v reflect.Value, n *node, tree any, path string, bad *faults) {
 	members, ok := tree.([]member)
 	if !ok {
 		bad.add(path, "must be an object")
 		return
 	}
 	for _, m := range members {
-		known := false
-		for i := range v.NumField() {
-			if jsonName(v.Type().Field(i)) == m.name {
-				fill(v.Field(i), m.value, join(path, m.name), bad)
-				known = true
-			}
-		}
-		if !known {
+		if i := n.field(m.name); i >= 0 {
+			fill(v.Field(i), &n.fields[i], m.value, join(path, m.name), bad)
+		} else {
 			bad.add(join(path, fmt.Sprintf("%.60s", m.name)), "is not a field of a patch of version %d", SchemaVersion)
 		}
 	}
 }
 
-func fillSlice(v reflect.Value, tree any, path string, bad *faults) {
+func fillSlice(v reflect.Value, n *node, tree any, path string, bad *faults) {
 	items, ok := tree.([]any)
 	if !ok {
 		bad.add(path, "must be a list")
@@ -133,14 +123,13 @@ func fillSlice(v reflect.Value, tree any, path string, bad *faults) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
 	for i, item := range items {
-		at := join(path, strconv.Itoa(i))
-		setDefaults(v.Index(i), at)
-		fill(v.Index(i), item, at, bad)
+		setDefaults(v.Index(i), n.each)
+		fill(v.Index(i), n.each, item, join(path, strconv.Itoa(i)), bad)
 	}
 }
 
-func fillLeaf(v reflect.Value, tree any, path string, bad *faults) {
-	row := rows()[starred(path)]
+func fillLeaf(v reflect.Value, n *node, tree any, path string, bad *faults) {
+	row := n.row
 	if row.Kind == Enum {
 		s, ok := tree.(string)
 		if !ok {
@@ -150,12 +139,12 @@ func fillLeaf(v reflect.Value, tree any, path string, bad *faults) {
 		}
 		return
 	}
-	n, ok := tree.(json.Number)
+	number, ok := tree.(json.Number)
 	if !ok {
 		bad.add(path, "must be a number")
 		return
 	}
-	x, err := n.Float64()
+	x, err := number.Float64()
 	if err != nil {
 		x = math.Inf(1)
 	}
@@ -280,52 +269,51 @@ func parseObject(d *json.Decoder, path string, depth int) (any, error) {
 // white space, and no parameter that has its default but version and seed. Equal
 // patches give equal bytes.
 func (p Patch) Canonical() []byte {
-	b, _ := appendCanonical(nil, reflect.ValueOf(p), "")
+	b, _ := appendCanonical(nil, reflect.ValueOf(&p).Elem(), shape())
 	return b
 }
 
 // appendCanonical appends a value, and reports false where all of it is default.
-func appendCanonical(b []byte, v reflect.Value, path string) ([]byte, bool) {
-	switch v.Kind() {
-	case reflect.Struct:
+func appendCanonical(b []byte, v reflect.Value, n *node) ([]byte, bool) {
+	switch {
+	case n.each != nil:
+		b = append(b, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b, _ = appendCanonical(b, v.Index(i), n.each)
+		}
+		return append(b, ']'), v.Len() > 0
+	case n.fields != nil:
 		b = append(b, '{')
 		some := false
-		for i := range v.NumField() {
-			name := jsonName(v.Type().Field(i))
+		for i := range n.fields {
 			mark := len(b)
 			if some {
 				b = append(b, ',')
 			}
-			b = strconv.AppendQuote(b, name)
-			b = append(b, ':')
+			b = append(b, '"')
+			b = append(b, n.fields[i].name...)
+			b = append(b, `":`...)
 			var kept bool
-			if b, kept = appendCanonical(b, v.Field(i), join(path, name)); kept {
+			if b, kept = appendCanonical(b, v.Field(i), &n.fields[i]); kept {
 				some = true
 			} else {
 				b = b[:mark]
 			}
 		}
 		return append(b, '}'), some
-	case reflect.Slice:
-		b = append(b, '[')
-		for i := range v.Len() {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b, _ = appendCanonical(b, v.Index(i), join(path, strconv.Itoa(i)))
-		}
-		return append(b, ']'), v.Len() > 0
 	default:
-		return appendLeaf(b, v, path)
+		return appendLeaf(b, v, n)
 	}
 }
 
-func appendLeaf(b []byte, v reflect.Value, path string) ([]byte, bool) {
-	row := rows()[starred(path)]
-	if row.Kind == Enum {
-		return strconv.AppendQuote(b, v.String()), v.String() != row.DefaultEnum
+func appendLeaf(b []byte, v reflect.Value, n *node) ([]byte, bool) {
+	if n.row.Kind == Enum {
+		return strconv.AppendQuote(b, v.String()), v.String() != n.row.DefaultEnum
 	}
 	x := number(v)
-	always := path == "version" || path == "seed"
-	return strconv.AppendFloat(b, x, 'f', -1, 64), always || x != row.Default
+	always := n.row.Path == "version" || n.row.Path == "seed"
+	return strconv.AppendFloat(b, x, 'f', -1, 64), always || x != n.row.Default
 }

@@ -21,7 +21,8 @@ func TestTableAndStructsAgree(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	var order []string
-	walk(reflect.ValueOf(full()), "", func(path string, _ reflect.Value) {
+	walk(reflect.ValueOf(full()), shape(), nil, func(at *place, n *node, _ reflect.Value) {
+		path := join(at.String(), n.name)
 		seen[starred(path)] = true
 		order = append(order, starred(path))
 	})

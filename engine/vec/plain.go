@@ -8,12 +8,13 @@ func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]Ta
 	symmetricPlain(dst, centre, gain, x, taps)
 }
 
-// Crossed sets dst[i] to gain·centre[i], unless centre is nil, plus a symmetric filter
-// over a signal at twice the rate: its windows are of five frames of the phases p and
-// q, and the taps, from the innermost, fall on p[2] q[2], q[1] p[3], p[1] q[3],
-// q[0] p[4], p[0] q[4].
-func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]Tap) {
-	crossedPlain(dst, centre, gain, p, q, taps)
+// Crossed filters a signal at twice the rate, kept in two phases, by a symmetric filter into
+// both phases of another: the first sample of a frame becomes
+// taps·(odd[2]+even[2], even[1]+odd[3], odd[1]+even[3], even[0]+odd[4], odd[0]+even[4])
+// and the second the same one sample on. Windows start with even and odd. To each, gain
+// times its centre is added, unless they are nil.
+func Crossed(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []float32, taps *[Inner]Tap) {
+	crossedPlain(dst0, dst1, centre0, centre1, gain, even, odd, taps)
 }
 
 // Tanh sets each x to tanh(drive·x), within 1e-4.

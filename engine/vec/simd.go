@@ -100,45 +100,65 @@ func spread(s0, s1, s2, s3 archsimd.Float32x8, x *[long]float32) {
 	store(s3, x[24:])
 }
 
-// Crossed sets dst[i] to gain·centre[i], unless centre is nil, plus a symmetric filter
-// over a signal at twice the rate: its windows are of five frames of the phases p and
-// q, and the taps, from the innermost, fall on p[2] q[2], q[1] p[3], p[1] q[3],
-// q[0] p[4], p[0] q[4].
-func Crossed(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]Tap) {
-	n := whole(len(dst), long)
-	crossedLanes(dst[:n], centre, gain, p, q, taps)
-	if n < len(dst) {
-		if centre != nil {
-			centre = centre[n:]
-		}
-		crossedPlain(dst[n:], centre, gain, p[n:], q[n:], taps)
+// Crossed filters a signal at twice the rate, kept in two phases, by a symmetric filter into
+// both phases of another: the first sample of a frame becomes
+// taps·(odd[2]+even[2], even[1]+odd[3], odd[1]+even[3], even[0]+odd[4], odd[0]+even[4])
+// and the second the same one sample on. Windows start with even and odd. To each, gain
+// times its centre is added, unless they are nil.
+func Crossed(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []float32, taps *[Inner]Tap) {
+	n := whole(len(dst0), double)
+	crossedLanes(dst0[:n], dst1[:n], centre0, centre1, gain, even, odd, taps)
+	if n == len(dst0) {
+		return
 	}
+	if centre0 != nil {
+		centre0, centre1 = centre0[n:], centre1[n:]
+	}
+	crossedPlain(dst0[n:], dst1[n:], centre0, centre1, gain, even[n:], odd[n:], taps)
 }
 
-func crossedLanes(dst, centre []float32, gain float32, p, q []float32, taps *[Inner]Tap) {
+// double is the number of frames of a step of Crossed, in two registers for each phase.
+const double = 2 * lanes
+
+func crossedLanes(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []float32, taps *[Inner]Tap) {
 	g := Tap{gain, gain, gain, gain, gain, gain, gain, gain}
-	for i := 0; i < len(dst); i += long {
-		var c *[long]float32
-		if centre != nil {
-			c = (*[long]float32)(centre[i:])
+	for i := 0; i < len(dst0); i += double {
+		var c0, c1 *[double]float32
+		if centre0 != nil {
+			c0, c1 = (*[double]float32)(centre0[i:]), (*[double]float32)(centre1[i:])
 		}
-		crossedStep((*[long]float32)(dst[i:]), c, &g, (*[Inner - 1 + long]float32)(p[i:]), (*[Inner - 1 + long]float32)(q[i:]), taps)
+		crossedStep((*[double]float32)(dst0[i:]), (*[double]float32)(dst1[i:]), c0, c1, &g,
+			(*[Inner - 1 + double]float32)(even[i:]), (*[Inner + double]float32)(odd[i:]), taps)
 	}
 	archsimd.ClearAVXUpperBits()
 }
 
 //go:noinline
-func crossedStep(dst, centre *[long]float32, gain *Tap, p, q *[Inner - 1 + long]float32, taps *[Inner]Tap) {
-	var s0, s1, s2, s3 archsimd.Float32x8
-	if centre != nil {
-		s0, s1, s2, s3 = scaled(load(gain[:]), centre)
+func crossedStep(dst0, dst1, centre0, centre1 *[double]float32, gain *Tap, e *[Inner - 1 + double]float32, o *[Inner + double]float32, taps *[Inner]Tap) {
+	var s, s8, t, t8 archsimd.Float32x8
+	if centre0 != nil {
+		g := load(gain[:])
+		s, s8, t, t8 = g.Mul(load(centre0[0:])), g.Mul(load(centre0[8:])), g.Mul(load(centre1[0:])), g.Mul(load(centre1[8:]))
 	}
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(p[2:]), (*[long]float32)(q[2:]), load(taps[0][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(q[1:]), (*[long]float32)(p[3:]), load(taps[1][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(p[1:]), (*[long]float32)(q[3:]), load(taps[2][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(q[0:]), (*[long]float32)(p[4:]), load(taps[3][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(p[0:]), (*[long]float32)(q[4:]), load(taps[4][:]))
-	spread(s0, s1, s2, s3, dst)
+	c := load(taps[0][:])
+	s, s8 = s.Add(c.Mul(load(o[2:]).Add(load(e[2:])))), s8.Add(c.Mul(load(o[10:]).Add(load(e[10:]))))
+	t, t8 = t.Add(c.Mul(load(e[2:]).Add(load(o[3:])))), t8.Add(c.Mul(load(e[10:]).Add(load(o[11:]))))
+	c = load(taps[1][:])
+	s, s8 = s.Add(c.Mul(load(e[1:]).Add(load(o[3:])))), s8.Add(c.Mul(load(e[9:]).Add(load(o[11:]))))
+	t, t8 = t.Add(c.Mul(load(o[2:]).Add(load(e[3:])))), t8.Add(c.Mul(load(o[10:]).Add(load(e[11:]))))
+	c = load(taps[2][:])
+	s, s8 = s.Add(c.Mul(load(o[1:]).Add(load(e[3:])))), s8.Add(c.Mul(load(o[9:]).Add(load(e[11:]))))
+	t, t8 = t.Add(c.Mul(load(e[1:]).Add(load(o[4:])))), t8.Add(c.Mul(load(e[9:]).Add(load(o[12:]))))
+	c = load(taps[3][:])
+	s, s8 = s.Add(c.Mul(load(e[0:]).Add(load(o[4:])))), s8.Add(c.Mul(load(e[8:]).Add(load(o[12:]))))
+	t, t8 = t.Add(c.Mul(load(o[1:]).Add(load(e[4:])))), t8.Add(c.Mul(load(o[9:]).Add(load(e[12:]))))
+	c = load(taps[4][:])
+	s, s8 = s.Add(c.Mul(load(o[0:]).Add(load(e[4:])))), s8.Add(c.Mul(load(o[8:]).Add(load(e[12:]))))
+	t, t8 = t.Add(c.Mul(load(e[0:]).Add(load(o[5:])))), t8.Add(c.Mul(load(e[8:]).Add(load(o[13:]))))
+	store(s, dst0[0:])
+	store(s8, dst0[8:])
+	store(t, dst1[0:])
+	store(t8, dst1[8:])
 }
 
 // tanhLanes is tanh of each lane.

@@ -46,22 +46,30 @@ func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]
 	}
 }
 
-// crossedPlain sets dst[i] to gain·centre[i], unless centre is nil, plus a symmetric
-// filter over a signal at twice the rate, of which p and q are the phases.
-func crossedPlain(dst, centre []float32, gain float32, p, q []float32, c *[Inner]Tap) {
+// crossedPlain filters a signal at twice the rate, of which even and odd are the phases,
+// into both phases of another.
+func crossedPlain(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []float32, c *[Inner]Tap) {
 	c0, c1, c2, c3, c4 := c[0][0], c[1][0], c[2][0], c[3][0], c[4][0]
-	for i := range dst {
-		v, w := (*[Inner]float32)(p[i:]), (*[Inner]float32)(q[i:])
-		var s float32
-		if centre != nil {
-			s = float32(gain * centre[i])
+	dst1 = dst1[:len(dst0)]
+	for i := range dst0 {
+		e, o := (*[Inner]float32)(even[i:]), (*[Inner + 1]float32)(odd[i:])
+		e0, e1, e2, e3, e4 := e[0], e[1], e[2], e[3], e[4]
+		o0, o1, o2, o3, o4, o5 := o[0], o[1], o[2], o[3], o[4], o[5]
+		var s, t float32
+		if centre0 != nil {
+			s, t = float32(gain*centre0[i]), float32(gain*centre1[i])
 		}
-		s += float32(c0 * (v[2] + w[2]))
-		s += float32(c1 * (w[1] + v[3]))
-		s += float32(c2 * (v[1] + w[3]))
-		s += float32(c3 * (w[0] + v[4]))
-		s += float32(c4 * (v[0] + w[4]))
-		dst[i] = s
+		s += float32(c0 * (o2 + e2))
+		t += float32(c0 * (e2 + o3))
+		s += float32(c1 * (e1 + o3))
+		t += float32(c1 * (o2 + e3))
+		s += float32(c2 * (o1 + e3))
+		t += float32(c2 * (e1 + o4))
+		s += float32(c3 * (e0 + o4))
+		t += float32(c3 * (o1 + e4))
+		s += float32(c4 * (o0 + e4))
+		t += float32(c4 * (e0 + o5))
+		dst0[i], dst1[i] = s, t
 	}
 }
 

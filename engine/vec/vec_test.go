@@ -122,15 +122,17 @@ func TestFiltersHaveTheSameBits(t *testing.T) {
 			outer[j] = Tap{v, v, v, v, v, v, v, v}
 		}
 		inner := (*[Inner]Tap)(outer[:])
-		x, p, q := s.block(n+2*Outer-1), s.block(n+Inner-1), s.block(n+Inner-1)
+		x, even, odd := s.block(n+2*Outer-1), s.block(n+Inner-1), s.block(n+Inner)
 		for _, centre := range [][]float32{nil, s.block(n)} {
 			got, want := make([]float32, n), make([]float32, n)
 			Symmetric(got, centre, 0.5, x, &outer)
 			symmetricPlain(want, centre, 0.5, x, &outer)
 			same(t, "Symmetric", got, want)
-			Crossed(got, centre, 0.5, p, q, inner)
-			crossedPlain(want, centre, 0.5, p, q, inner)
-			same(t, "Crossed", got, want)
+			got1, want1 := make([]float32, n), make([]float32, n)
+			Crossed(got, got1, centre, centre, 0.5, even, odd, inner)
+			crossedPlain(want, want1, centre, centre, 0.5, even, odd, inner)
+			same(t, "Crossed, first", got, want)
+			same(t, "Crossed, second", got1, want1)
 		}
 	})
 }
