@@ -11,23 +11,23 @@ import (
 // Reverb is a feedback delay network of sixteen lines behind four diffusing
 // all-passes a side (Jot and Chaigne, "Digital delay networks for designing
 // artificial reverberators", 1991; all-passes by Schroeder, "Natural sounding
-// artificial reverberation", 1962). The lines meet in a Hadamard matrix; each
-// has a gain that makes it fall by 60 dB in the reverberation time and a
+// artificial reverberation", 1962). The lines meet in a matrix of entries of equal
+// magnitude; each has a gain that makes it fall by 60 dB in the reverberation time and a
 // first-order low-pass that halves that time well above the damping frequency.
 //
 // Every line is longer than a block, so the network is computed a block of each line
 // at a time.
 type Reverb struct {
-	mix, early, wet float32
-	diffuse         float32 // gain of the all-passes
-	pre             [2]ring
-	diff            [2][4]ring
-	line            [vec.Lines]ring
-	net             vec.Network
-	sway            [vec.Lines]sway
-	frame           int64 // the next
-	in, out         [2][maxFrames]float32
-	scratch         [vec.Lines][maxFrames]float32
+	gains    [2][4]float32 // a side: of the dry sound, the two rows let out, and the diffused sound
+	diffuse  float32       // gain of the all-passes
+	pre      [2]ring
+	diff     [2][4]ring
+	line     [vec.Lines]tape
+	net      vec.Network
+	sway     [vec.Lines]sway
+	frame    int64 // the next
+	in       [2][maxFrames]float32
+	from, to [vec.Lines][maxFrames]float32 // of lines that do not stand in one piece
 }
 
 // Lengths in frames at 48 kHz: primes, the lines spread over 31 to 99 ms evenly on a
@@ -54,7 +54,7 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	if p.Mix <= 0 {
 		return nil
 	}
-	r := &Reverb{mix: float32(p.Mix), early: 0.5, diffuse: float32(min(diffusion, 0.25+float64(0.5*p.Time)))}
+	r := &Reverb{diffuse: float32(min(diffusion, 0.25+float64(0.5*p.Time)))}
 	for side := range r.pre {
 		r.pre[side] = newRing(int(float64(p.PreDelay * rate)))
 		for i := range r.diff[side] {
@@ -64,7 +64,7 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	mean := 0.0
 	for i := range r.line {
 		n := frames(lineFrames[i], rate)
-		r.line[i] = newRing(n)
+		r.line[i] = newTape(n)
 		gain := dmath.Gain(-60 * (float64(n) / float64(rate*p.Time)))
 		damp := 0.0
 		if p.Damping < undamped {
@@ -72,14 +72,17 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 			// pole with the gain of a pass there and 1 at 0 Hz.
 			damp = onePole(gain, 2*(p.Damping/rate))
 		}
-		r.net.Gain[i], r.net.Damp[i] = float32(float64(0.25*gain)*(1-damp)), float32(damp)
+		r.net.Gain[i], r.net.Damp[i] = float32(float64(math.Sqrt2/4*gain)*(1-damp)), float32(damp)
 		mean += float64(gain / vec.Lines)
 		if p.Modulation > 0 {
 			r.sway[i] = newSway(i, p.Modulation, rate)
 		}
 	}
 	// A loop with the gain g keeps 1/(1−g²) times the energy that it is fed.
-	r.wet = float32(1.8 * math.Sqrt(1-float64(mean*mean)))
+	const early, late = 0.5, 0.9 * math.Sqrt2
+	wet := float32(float64(late*p.Mix) * math.Sqrt(1-float64(mean*mean)))
+	r.gains[0] = [4]float32{float32(1 - p.Mix), wet, wet, float32(early * p.Mix)}
+	r.gains[1] = [4]float32{float32(1 - p.Mix), wet, -wet, float32(early * p.Mix)}
 	return r
 }
 
@@ -100,42 +103,77 @@ func onePole(d, f float64) float64 {
 func (r *Reverb) Process(left, right []float32) {
 	n := len(left)
 	dry := [2][]float32{left, right}
-	in, out := [2][]float32{r.in[0][:n], r.in[1][:n]}, [2][]float32{r.out[0][:n], r.out[1][:n]}
+	in := [2][]float32{r.in[0][:n], r.in[1][:n]}
 	for side := range dry {
 		vec.Offset(in[side], dry[side], vec.Tiny)
 		r.pre[side].delay(in[side])
 		for k := range r.diff[side] {
 			r.diff[side][k].allPass(in[side], r.diffuse)
 		}
-		clear(out[side])
 	}
 	for k := range r.line {
 		line := &r.line[k]
+		r.net.From[k], r.net.To[k] = line.piece(line.at), line.piece(line.end())
 		switch {
 		case r.sway[k].depth > 0:
-			r.net.Block[k] = &r.scratch[k]
-			r.sway[k].peek(line, r.scratch[k][:n], r.frame)
-		case n == maxFrames && line.at+n <= len(line.frames): // in place
-			r.net.Block[k] = (*[maxFrames]float32)(line.frames[line.at:])
-		default:
-			r.net.Block[k] = &r.scratch[k]
-			line.peek(r.scratch[k][:n])
+			r.net.From[k] = &r.from[k]
+			r.sway[k].peek(line, r.from[k][:n], r.frame)
+		case r.net.From[k] == nil:
+			r.net.From[k] = &r.from[k]
+			line.peek(r.from[k][:n])
+		}
+		if r.net.To[k] == nil {
+			r.net.To[k] = &r.to[k]
 		}
 	}
-	r.net.Process(in[0], in[1], out[0], out[1])
+	r.net.Process(in[0], in[1])
 	for k := range r.line {
-		if r.net.Block[k] == &r.scratch[k] {
-			r.line[k].push(r.scratch[k][:n])
-		} else {
-			r.line[k].next(n)
+		if r.net.To[k] == &r.to[k] {
+			r.line[k].put(r.to[k][:n])
 		}
+		r.line[k].on(n)
 	}
 	r.frame += int64(n)
-	for side := range dry {
-		vec.Mix(out[side], in[side], r.wet, r.early)
-		vec.Mix(dry[side], out[side], 1-r.mix, r.mix)
-	}
+	rows := &r.net.Rows
+	vec.Blend(left, rows[0].Left[:n], rows[1].Left[:n], in[0], &r.gains[0])
+	vec.Blend(right, rows[0].Right[:n], rows[1].Right[:n], in[1], &r.gains[1])
 }
+
+// tape is a delay line of a fixed number of frames that can be read and written a block
+// at a time, in different places.
+type tape struct {
+	frames []float32 // delay and maxFrames
+	delay  int
+	at     int // the oldest
+}
+
+func newTape(delay int) tape { return tape{make([]float32, delay+maxFrames), delay, 0} }
+
+// end returns where the next frame goes.
+func (d *tape) end() int { return wrap(d.at+d.delay, len(d.frames)) }
+
+// piece returns the block from a place on, nil where it does not stand in one piece.
+func (d *tape) piece(at int) *[maxFrames]float32 {
+	if at+maxFrames > len(d.frames) {
+		return nil
+	}
+	return (*[maxFrames]float32)(d.frames[at:])
+}
+
+// peek copies the oldest frames into x.
+func (d *tape) peek(x []float32) {
+	n := copy(x, d.frames[d.at:])
+	copy(x[n:], d.frames)
+}
+
+// put writes the next frames.
+func (d *tape) put(x []float32) {
+	n := copy(d.frames[d.end():], x)
+	copy(d.frames, x[n:])
+}
+
+// on forgets the n oldest frames.
+func (d *tape) on(n int) { d.at = wrap(d.at+n, len(d.frames)) }
 
 // ring is a delay of a fixed number of frames.
 type ring struct {
@@ -144,12 +182,6 @@ type ring struct {
 }
 
 func newRing(n int) ring { return ring{frames: make([]float32, n)} }
-
-// peek copies the oldest frames, of which there are enough, into x.
-func (d *ring) peek(x []float32) {
-	n := copy(x, d.frames[d.at:])
-	copy(x[n:], d.frames)
-}
 
 // next returns the oldest frames, n at most and as many as stand in one piece, and
 // steps past them.
@@ -162,14 +194,6 @@ func (d *ring) next(n int) []float32 {
 		d.at = 0
 	}
 	return piece
-}
-
-// push replaces the oldest frames.
-func (d *ring) push(x []float32) {
-	for len(x) > 0 {
-		n := copy(d.next(len(x)), x)
-		x = x[n:]
-	}
 }
 
 // delay delays x in place.
@@ -219,7 +243,7 @@ func (s *sway) ahead(frame int64) float64 {
 
 // peek copies what stands at the moving place into x, which starts at a frame, by
 // cubic interpolation (Catmull and Rom, 1974).
-func (s *sway) peek(d *ring, x []float32, frame int64) {
+func (s *sway) peek(d *tape, x []float32, frame int64) {
 	size := len(d.frames)
 	var from, slope float64
 	for i := range x {

@@ -7,28 +7,58 @@ const Lines = 16
 const MaxBlock = 256
 
 // Network is the heart of a feedback delay network: what comes out of its lines is
-// damped, mixed by a Hadamard matrix, and goes in again.
+// damped, mixed, and goes in again. Each half of the lines goes through a Hadamard
+// matrix of its own, whose rows are shuffled into the lines of both halves: what is in
+// one line is in eight after one pass and in all after two.
 type Network struct {
-	Gain   [Lines]float32 // of a pass, times 1−Damp, over 4: the matrix here has the gain 4
+	Gain   [Lines]float32 // of a pass, times 1−Damp, over √8: the matrices here have the gain √8
 	Damp   [Lines]float32 // coefficient of each line's one-pole low-pass
 	Memory [Lines]float32 // of the low-passes
-	// Block points to what comes out of each line, and to where what goes in is put.
-	Block [Lines]*[MaxBlock]float32
+	// From points to what comes out of each line, To to where what goes in is put. What
+	// From points to is written over; no block is both.
+	From, To [Lines]*[MaxBlock]float32
+	// Rows are those of the two matrices that are let out: they share nothing.
+	Rows [2]struct{ Left, Right [MaxBlock]float32 }
 }
 
-// processPlain takes what comes out of the lines from Block, adds two rows of the
-// matrix, which share nothing, to outL and outR, and puts what goes into the lines, with inL added to the even
-// ones and inR to the odd ones, into Block.
-func (n *Network) processPlain(inL, inR, outL, outR []float32) {
-	size := len(inL)
-	inR, outL, outR = inR[:size], outL[:size], outR[:size]
-	// The low-passes: four lines at a time, whose recursions run side by side.
-	for k := 0; k < Lines; k += 4 {
-		a, b, c, d := n.Block[k][:size], n.Block[k+1][:size], n.Block[k+2][:size], n.Block[k+3][:size]
+// halfLines is the number of lines of a half.
+const halfLines = Lines / 2
+
+// feed returns where the rows of a half go: every second line. Of the orders that were
+// tried, this one leaves the least difference between the bands' reverberation times.
+func (n *Network) feed(half int) (to [halfLines]*[MaxBlock]float32) {
+	for k := range to {
+		if half == 0 {
+			to[k] = n.To[2*(k^2)]
+		} else {
+			to[k] = n.To[2*k+1]
+		}
+	}
+	return to
+}
+
+// processPlain takes len(inL) frames from From through the matrices, whose rows go to
+// To, with inL added to those of the first half and inR to those of the second.
+func (n *Network) processPlain(inL, inR []float32) {
+	for half, in := range [2][]float32{inL, inR} {
+		k := half * halfLines
+		from := (*[halfLines]*[MaxBlock]float32)(n.From[k:])
+		n.dampPlain(k, len(in))
+		to := n.feed(half)
+		matrixPlain(from, &to, in, &n.Rows[half].Left, &n.Rows[half].Right)
+	}
+}
+
+// dampPlain runs the low-passes of a half, from the k-th line on: four at a time, whose
+// recursions run side by side.
+func (n *Network) dampPlain(k, size int) {
+	for end := k + halfLines; k < end; k += 4 {
+		a, b, c, d := n.From[k], n.From[k+1], n.From[k+2], n.From[k+3]
 		ga, gb, gc, gd := n.Gain[k], n.Gain[k+1], n.Gain[k+2], n.Gain[k+3]
 		da, db, dc, dd := n.Damp[k], n.Damp[k+1], n.Damp[k+2], n.Damp[k+3]
 		ma, mb, mc, md := n.Memory[k], n.Memory[k+1], n.Memory[k+2], n.Memory[k+3]
-		for i := range a {
+		for j := range size {
+			i := uint8(j) // which needs no check against MaxBlock
 			ma = float32(ga*a[i]) + float32(da*ma)
 			mb = float32(gb*b[i]) + float32(db*mb)
 			mc = float32(gc*c[i]) + float32(dc*mc)
@@ -37,56 +67,20 @@ func (n *Network) processPlain(inL, inR, outL, outR []float32) {
 		}
 		n.Memory[k], n.Memory[k+1], n.Memory[k+2], n.Memory[k+3] = ma, mb, mc, md
 	}
-	n.mix(inL, inR, outL, outR)
 }
 
-// mix sends the lines of each frame through the matrix, in four rounds of sums and
-// differences.
-func (n *Network) mix(inL, inR, outL, outR []float32) {
-	b := &n.Block
-	mixHalfPlain(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], len(inL))
-	mixHalfPlain(b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15], len(inL))
-	for k := range Lines / 2 {
-		low, high, in := n.Block[k], n.Block[k+Lines/2], inL
-		if k&1 == 1 {
-			in = inR
-		}
-		switch k {
-		case rowLeft:
-			for j := range outL {
-				i := uint8(j)
-				outL[j] += low[i] + high[i]
-			}
-		case rowRight:
-			for j := range outR {
-				i := uint8(j)
-				outR[j] += low[i] - high[i]
-			}
-		}
-		for j, x := range in {
-			i := uint8(j) // which needs no check against MaxBlock
-			a, b := low[i], high[i]
-			low[i], high[i] = x+(a+b), x+(a-b)
-		}
-	}
-}
-
-// The rows of the matrix that are let out: the sum with its fellow of the upper half, and
-// the difference.
-const (
-	rowLeft  = 5
-	rowRight = 2
-)
-
-// mixHalfPlain is the first three rounds of the matrix for eight lines.
-func mixHalfPlain(b0, b1, b2, b3, b4, b5, b6, b7 *[MaxBlock]float32, size int) {
-	for j := range size {
+// matrixPlain sends a half through its matrix, in three rounds of sums and differences.
+func matrixPlain(from, to *[halfLines]*[MaxBlock]float32, in []float32, left, right *[MaxBlock]float32) {
+	f0, f1, f2, f3, f4, f5, f6, f7 := from[0], from[1], from[2], from[3], from[4], from[5], from[6], from[7]
+	for j, x := range in {
 		i := uint8(j)
-		a0, a1, a2, a3 := b0[i]+b1[i], b0[i]-b1[i], b2[i]+b3[i], b2[i]-b3[i]
-		a4, a5, a6, a7 := b4[i]+b5[i], b4[i]-b5[i], b6[i]+b7[i], b6[i]-b7[i]
+		a0, a1, a2, a3 := f0[i]+f1[i], f0[i]-f1[i], f2[i]+f3[i], f2[i]-f3[i]
+		a4, a5, a6, a7 := f4[i]+f5[i], f4[i]-f5[i], f6[i]+f7[i], f6[i]-f7[i]
 		a0, a2, a1, a3 = a0+a2, a0-a2, a1+a3, a1-a3
 		a4, a6, a5, a7 = a4+a6, a4-a6, a5+a7, a5-a7
-		b0[i], b1[i], b2[i], b3[i] = a0+a4, a1+a5, a2+a6, a3+a7
-		b4[i], b5[i], b6[i], b7[i] = a0-a4, a1-a5, a2-a6, a3-a7
+		a0, a4, a1, a5, a2, a6, a3, a7 = a0+a4, a0-a4, a1+a5, a1-a5, a2+a6, a2-a6, a3+a7, a3-a7
+		left[i], right[i] = a5, a2
+		to[0][i], to[1][i], to[2][i], to[3][i] = x+a0, x+a1, x+a2, x+a3
+		to[4][i], to[5][i], to[6][i], to[7][i] = x+a4, x+a5, x+a6, x+a7
 	}
 }

@@ -10,9 +10,9 @@ func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]Ta
 
 // Crossed filters a signal at twice the rate, kept in two phases, by a symmetric filter into
 // both phases of another: the first sample of a frame becomes
-// taps·(odd[2]+even[2], even[1]+odd[3], odd[1]+even[3], even[0]+odd[4], odd[0]+even[4])
-// and the second the same one sample on. Windows start with even and odd. To each, gain
-// times its centre is added, unless they are nil.
+// taps·(even[1]+odd[2], odd[1]+even[2], even[0]+odd[3], odd[0]+even[3]) and the second
+// the same one sample on. Windows start with even and odd. To each, gain times its
+// centre is added, unless they are nil.
 func Crossed(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []float32, taps *[Inner]Tap) {
 	crossedPlain(dst0, dst1, centre0, centre1, gain, even, odd, taps)
 }
@@ -72,11 +72,12 @@ func SVF(left, right []float32, s *State, c, d *Sections, r *Response, two bool)
 	svfPlain(left, right, s, c, d, r, two)
 }
 
-// Process takes what comes out of the lines from Block, adds two mixtures of it to
-// outL and outR, and puts what goes into the lines, with inL added to the even ones
-// and inR to the odd ones, into Block. All four have the same length, at most
-// MaxBlock.
-func (n *Network) Process(inL, inR, outL, outR []float32) { n.processPlain(inL, inR, outL, outR) }
+// Process takes len(inL) frames, at most MaxBlock, from From through the matrices, whose
+// rows go to To, with inL added to those of the first half and inR to those of the second.
+func (n *Network) Process(inL, inR []float32) { n.processPlain(inL, inR) }
+
+// Blend sets dst to the sum of dst and three others, times their gains.
+func Blend(dst, a, b, c []float32, gains *[4]float32) { blendPlain(dst, a, b, c, gains) }
 
 // Pack24 writes the low three bytes of each step, little-endian.
 func Pack24(dst []byte, steps []int32) { pack24Plain(dst, steps) }

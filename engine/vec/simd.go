@@ -64,11 +64,10 @@ func symmetricLanes(dst, centre []float32, gain float32, x []float32, taps *[Out
 //
 //go:noinline
 func symmetricStep(dst, centre *[long]float32, gain *Tap, w *[2*Outer - 1 + long]float32, taps *[Outer]Tap) {
-	var s0, s1, s2, s3 archsimd.Float32x8
+	s0, s1, s2, s3 := product((*[long]float32)(w[11:]), (*[long]float32)(w[12:]), load(taps[0][:]))
 	if centre != nil {
-		s0, s1, s2, s3 = scaled(load(gain[:]), centre)
+		s0, s1, s2, s3 = withCentre(s0, s1, s2, s3, load(gain[:]), centre)
 	}
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[11:]), (*[long]float32)(w[12:]), load(taps[0][:]))
 	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[10:]), (*[long]float32)(w[13:]), load(taps[1][:]))
 	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[9:]), (*[long]float32)(w[14:]), load(taps[2][:]))
 	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[8:]), (*[long]float32)(w[15:]), load(taps[3][:]))
@@ -83,8 +82,14 @@ func symmetricStep(dst, centre *[long]float32, gain *Tap, w *[2*Outer - 1 + long
 	spread(s0, s1, s2, s3, dst)
 }
 
-func scaled(g archsimd.Float32x8, x *[long]float32) (s0, s1, s2, s3 archsimd.Float32x8) {
-	return g.Mul(load(x[0:])), g.Mul(load(x[8:])), g.Mul(load(x[16:])), g.Mul(load(x[24:]))
+// product is c·(a + b).
+func product(a, b *[long]float32, c archsimd.Float32x8) (_, _, _, _ archsimd.Float32x8) {
+	return c.Mul(load(a[0:]).Add(load(b[0:]))), c.Mul(load(a[8:]).Add(load(b[8:]))),
+		c.Mul(load(a[16:]).Add(load(b[16:]))), c.Mul(load(a[24:]).Add(load(b[24:])))
+}
+
+func withCentre(s0, s1, s2, s3, g archsimd.Float32x8, x *[long]float32) (_, _, _, _ archsimd.Float32x8) {
+	return s0.Add(g.Mul(load(x[0:]))), s1.Add(g.Mul(load(x[8:]))), s2.Add(g.Mul(load(x[16:]))), s3.Add(g.Mul(load(x[24:])))
 }
 
 // pair adds c·(a + b).
@@ -102,9 +107,9 @@ func spread(s0, s1, s2, s3 archsimd.Float32x8, x *[long]float32) {
 
 // Crossed filters a signal at twice the rate, kept in two phases, by a symmetric filter into
 // both phases of another: the first sample of a frame becomes
-// taps·(odd[2]+even[2], even[1]+odd[3], odd[1]+even[3], even[0]+odd[4], odd[0]+even[4])
-// and the second the same one sample on. Windows start with even and odd. To each, gain
-// times its centre is added, unless they are nil.
+// taps·(even[1]+odd[2], odd[1]+even[2], even[0]+odd[3], odd[0]+even[3]) and the second
+// the same one sample on. Windows start with even and odd. To each, gain times its
+// centre is added, unless they are nil.
 func Crossed(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []float32, taps *[Inner]Tap) {
 	n := whole(len(dst0), double)
 	crossedLanes(dst0[:n], dst1[:n], centre0, centre1, gain, even, odd, taps)
@@ -135,26 +140,23 @@ func crossedLanes(dst0, dst1, centre0, centre1 []float32, gain float32, even, od
 
 //go:noinline
 func crossedStep(dst0, dst1, centre0, centre1 *[double]float32, gain *Tap, e *[Inner - 1 + double]float32, o *[Inner + double]float32, taps *[Inner]Tap) {
-	var s, s8, t, t8 archsimd.Float32x8
+	c := load(taps[0][:])
+	s, s8 := c.Mul(load(e[1:]).Add(load(o[2:]))), c.Mul(load(e[9:]).Add(load(o[10:])))
+	t, t8 := c.Mul(load(o[2:]).Add(load(e[2:]))), c.Mul(load(o[10:]).Add(load(e[10:])))
 	if centre0 != nil {
 		g := load(gain[:])
-		s, s8, t, t8 = g.Mul(load(centre0[0:])), g.Mul(load(centre0[8:])), g.Mul(load(centre1[0:])), g.Mul(load(centre1[8:]))
+		s, s8 = s.Add(g.Mul(load(centre0[0:]))), s8.Add(g.Mul(load(centre0[8:])))
+		t, t8 = t.Add(g.Mul(load(centre1[0:]))), t8.Add(g.Mul(load(centre1[8:])))
 	}
-	c := load(taps[0][:])
-	s, s8 = s.Add(c.Mul(load(o[2:]).Add(load(e[2:])))), s8.Add(c.Mul(load(o[10:]).Add(load(e[10:]))))
-	t, t8 = t.Add(c.Mul(load(e[2:]).Add(load(o[3:])))), t8.Add(c.Mul(load(e[10:]).Add(load(o[11:]))))
 	c = load(taps[1][:])
-	s, s8 = s.Add(c.Mul(load(e[1:]).Add(load(o[3:])))), s8.Add(c.Mul(load(e[9:]).Add(load(o[11:]))))
-	t, t8 = t.Add(c.Mul(load(o[2:]).Add(load(e[3:])))), t8.Add(c.Mul(load(o[10:]).Add(load(e[11:]))))
+	s, s8 = s.Add(c.Mul(load(o[1:]).Add(load(e[2:])))), s8.Add(c.Mul(load(o[9:]).Add(load(e[10:]))))
+	t, t8 = t.Add(c.Mul(load(e[1:]).Add(load(o[3:])))), t8.Add(c.Mul(load(e[9:]).Add(load(o[11:]))))
 	c = load(taps[2][:])
-	s, s8 = s.Add(c.Mul(load(o[1:]).Add(load(e[3:])))), s8.Add(c.Mul(load(o[9:]).Add(load(e[11:]))))
-	t, t8 = t.Add(c.Mul(load(e[1:]).Add(load(o[4:])))), t8.Add(c.Mul(load(e[9:]).Add(load(o[12:]))))
+	s, s8 = s.Add(c.Mul(load(e[0:]).Add(load(o[3:])))), s8.Add(c.Mul(load(e[8:]).Add(load(o[11:]))))
+	t, t8 = t.Add(c.Mul(load(o[1:]).Add(load(e[3:])))), t8.Add(c.Mul(load(o[9:]).Add(load(e[11:]))))
 	c = load(taps[3][:])
-	s, s8 = s.Add(c.Mul(load(e[0:]).Add(load(o[4:])))), s8.Add(c.Mul(load(e[8:]).Add(load(o[12:]))))
-	t, t8 = t.Add(c.Mul(load(o[1:]).Add(load(e[4:])))), t8.Add(c.Mul(load(o[9:]).Add(load(e[12:]))))
-	c = load(taps[4][:])
-	s, s8 = s.Add(c.Mul(load(o[0:]).Add(load(e[4:])))), s8.Add(c.Mul(load(o[8:]).Add(load(e[12:]))))
-	t, t8 = t.Add(c.Mul(load(e[0:]).Add(load(o[5:])))), t8.Add(c.Mul(load(e[8:]).Add(load(o[13:]))))
+	s, s8 = s.Add(c.Mul(load(o[0:]).Add(load(e[3:])))), s8.Add(c.Mul(load(o[8:]).Add(load(e[11:]))))
+	t, t8 = t.Add(c.Mul(load(e[0:]).Add(load(o[4:])))), t8.Add(c.Mul(load(e[8:]).Add(load(o[12:]))))
 	store(s, dst0[0:])
 	store(s8, dst0[8:])
 	store(t, dst1[0:])
@@ -281,6 +283,23 @@ func mixLanes(dst, src []float32, dry, wet float32) {
 	for len(dst) >= lanes && len(src) >= lanes {
 		store(a.Mul(load(dst)).Add(b.Mul(load(src))), dst)
 		dst, src = dst[lanes:], src[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Blend sets dst to the sum of dst and three others, times their gains.
+func Blend(dst, a, b, c []float32, gains *[4]float32) {
+	n := whole(len(dst), lanes)
+	blendLanes(dst[:n], a, b, c, gains)
+	blendPlain(dst[n:], a[n:], b[n:], c[n:], gains)
+}
+
+func blendLanes(dst, a, b, c []float32, gains *[4]float32) {
+	gd, ga, gb, gc := all(gains[0]), all(gains[1]), all(gains[2]), all(gains[3])
+	for len(dst) >= lanes && len(a) >= lanes && len(b) >= lanes && len(c) >= lanes {
+		wet := ga.Mul(load(a)).Add(gb.Mul(load(b)))
+		store(gd.Mul(load(dst)).Add(wet.Add(gc.Mul(load(c)))), dst)
+		dst, a, b, c = dst[lanes:], a[lanes:], b[lanes:], c[lanes:]
 	}
 	archsimd.ClearAVXUpperBits()
 }
@@ -614,19 +633,17 @@ func svfTick(x, s1, s2, b1, b2, b3, in, h1, h2 archsimd.Float64x4) (_, _, _ arch
 	return n1, n2, in.Mul(x).Add(h1.Mul(s1.Add(n1)).Add(h2.Mul(s2.Add(n2))))
 }
 
-// Process takes what comes out of the lines from Block, adds two mixtures of it to
-// outL and outR, and puts what goes into the lines, with inL added to the even ones
-// and inR to the odd ones, into Block. All four have the same length, at most
-// MaxBlock.
-func (n *Network) Process(inL, inR, outL, outR []float32) {
+// Process takes len(inL) frames, at most MaxBlock, from From through the matrices, whose
+// rows go to To, with inL added to those of the first half and inR to those of the second.
+func (n *Network) Process(inL, inR []float32) {
 	if !wide() || len(inL)%lanes != 0 {
-		n.processPlain(inL, inR, outL, outR)
+		n.processPlain(inL, inR)
 		return
 	}
-	for k := 0; k < Lines; k += lanes {
-		n.dampLanes(k, len(inL))
+	for half, in := range [2][]float32{inL, inR} {
+		to := n.feed(half)
+		n.halfNetworkLanes(half*halfLines, &to, in, n.Rows[half].Left[:], n.Rows[half].Right[:])
 	}
-	n.matrixLanes(inL, inR, outL, outR)
 }
 
 // turn turns eight rows of eight lanes into its columns.
@@ -651,13 +668,14 @@ func turn(a, b, c, d, e, f, g, h archsimd.Float32x8) (_, _, _, _, _, _, _, _ arc
 		r0.Select128FromPair(1, 3, s0), r1.Select128FromPair(1, 3, s1), r2.Select128FromPair(1, 3, s2), r3.Select128FromPair(1, 3, s3)
 }
 
-// dampLanes runs the low-passes of eight lines, from the k-th on, a lane each.
-func (n *Network) dampLanes(k, size int) {
-	b0, b1, b2, b3 := n.Block[k][:size], n.Block[k+1][:size], n.Block[k+2][:size], n.Block[k+3][:size]
-	b4, b5, b6, b7 := n.Block[k+4][:size], n.Block[k+5][:size], n.Block[k+6][:size], n.Block[k+7][:size]
+// halfNetworkLanes runs a half of the lines, from the k-th on, through their low-passes, a lane
+// each, and then eight frames at once through the matrix.
+func (n *Network) halfNetworkLanes(k int, to *[halfLines]*[MaxBlock]float32, in, left, right []float32) {
+	from := (*[halfLines]*[MaxBlock]float32)(n.From[k:])
 	gain, damp, m := load(n.Gain[k:]), load(n.Damp[k:]), load(n.Memory[k:])
-	for i := 0; i+lanes <= size; i += lanes {
-		f0, f1, f2, f3, f4, f5, f6, f7 := turn(load(b0[i:]), load(b1[i:]), load(b2[i:]), load(b3[i:]), load(b4[i:]), load(b5[i:]), load(b6[i:]), load(b7[i:]))
+	for i := 0; i+lanes <= len(in) && i+lanes <= MaxBlock; i += lanes {
+		f0, f1, f2, f3, f4, f5, f6, f7 := turn(load(from[0][i:]), load(from[1][i:]), load(from[2][i:]), load(from[3][i:]),
+			load(from[4][i:]), load(from[5][i:]), load(from[6][i:]), load(from[7][i:]))
 		f0 = gain.Mul(f0).Add(damp.Mul(m))
 		f1 = gain.Mul(f1).Add(damp.Mul(f0))
 		f2 = gain.Mul(f2).Add(damp.Mul(f1))
@@ -668,65 +686,24 @@ func (n *Network) dampLanes(k, size int) {
 		f7 = gain.Mul(f7).Add(damp.Mul(f6))
 		m = f7
 		f0, f1, f2, f3, f4, f5, f6, f7 = turn(f0, f1, f2, f3, f4, f5, f6, f7)
-		store(f0, b0[i:])
-		store(f1, b1[i:])
-		store(f2, b2[i:])
-		store(f3, b3[i:])
-		store(f4, b4[i:])
-		store(f5, b5[i:])
-		store(f6, b6[i:])
-		store(f7, b7[i:])
+		f0, f1, f2, f3 = f0.Add(f1), f0.Sub(f1), f2.Add(f3), f2.Sub(f3)
+		f4, f5, f6, f7 = f4.Add(f5), f4.Sub(f5), f6.Add(f7), f6.Sub(f7)
+		f0, f2, f1, f3 = f0.Add(f2), f0.Sub(f2), f1.Add(f3), f1.Sub(f3)
+		f4, f6, f5, f7 = f4.Add(f6), f4.Sub(f6), f5.Add(f7), f5.Sub(f7)
+		x := load(in[i:])
+		store(x.Add(f0.Add(f4)), to[0][i:])
+		store(x.Add(f0.Sub(f4)), to[4][i:])
+		store(x.Add(f1.Add(f5)), to[1][i:])
+		f5 = f1.Sub(f5)
+		store(f5, left[i:])
+		store(x.Add(f5), to[5][i:])
+		f1 = f2.Add(f6)
+		store(f1, right[i:])
+		store(x.Add(f1), to[2][i:])
+		store(x.Add(f2.Sub(f6)), to[6][i:])
+		store(x.Add(f3.Add(f7)), to[3][i:])
+		store(x.Add(f3.Sub(f7)), to[7][i:])
 	}
 	store(m, n.Memory[k:])
 	archsimd.ClearAVXUpperBits()
-}
-
-// matrixLanes sends the lines of eight frames at once through the matrix.
-func (n *Network) matrixLanes(inL, inR, outL, outR []float32) {
-	b := &n.Block
-	mixHalfLanes(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], len(inL))
-	mixHalfLanes(b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15], len(inL))
-	for k := range Lines / 2 {
-		low, high, in := b[k][:len(inL)], b[k+Lines/2][:len(inL)], inL
-		if k&1 == 1 {
-			in = inR
-		}
-		switch k {
-		case rowLeft:
-			for i := 0; i+lanes <= len(outL); i += lanes {
-				store(load(outL[i:]).Add(load(low[i:]).Add(load(high[i:]))), outL[i:])
-			}
-		case rowRight:
-			for i := 0; i+lanes <= len(outR); i += lanes {
-				store(load(outR[i:]).Add(load(low[i:]).Sub(load(high[i:]))), outR[i:])
-			}
-		}
-		for len(in) >= lanes && len(low) >= lanes && len(high) >= lanes {
-			x, a, c := load(in), load(low), load(high)
-			store(x.Add(a.Add(c)), low)
-			store(x.Add(a.Sub(c)), high)
-			in, low, high = in[lanes:], low[lanes:], high[lanes:]
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
-// mixHalfLanes is the first three rounds of the matrix for eight lines.
-func mixHalfLanes(l0, l1, l2, l3, l4, l5, l6, l7 *[MaxBlock]float32, size int) {
-	for i := 0; i+lanes <= size; i += lanes {
-		b0, b1, b2, b3 := load(l0[i:]), load(l1[i:]), load(l2[i:]), load(l3[i:])
-		b4, b5, b6, b7 := load(l4[i:]), load(l5[i:]), load(l6[i:]), load(l7[i:])
-		b0, b1, b2, b3 = b0.Add(b1), b0.Sub(b1), b2.Add(b3), b2.Sub(b3)
-		b4, b5, b6, b7 = b4.Add(b5), b4.Sub(b5), b6.Add(b7), b6.Sub(b7)
-		b0, b2, b1, b3 = b0.Add(b2), b0.Sub(b2), b1.Add(b3), b1.Sub(b3)
-		b4, b6, b5, b7 = b4.Add(b6), b4.Sub(b6), b5.Add(b7), b5.Sub(b7)
-		store(b0.Add(b4), l0[i:])
-		store(b1.Add(b5), l1[i:])
-		store(b2.Add(b6), l2[i:])
-		store(b3.Add(b7), l3[i:])
-		store(b0.Sub(b4), l4[i:])
-		store(b1.Sub(b5), l5[i:])
-		store(b2.Sub(b6), l6[i:])
-		store(b3.Sub(b7), l7[i:])
-	}
 }

@@ -14,62 +14,100 @@ const Tiny = 1e-15
 // Outer and Inner are the numbers of tap pairs of the two filters here.
 const (
 	Outer = 12
-	Inner = 5
+	Inner = 4
 )
 
 // Tap is a coefficient, once for each lane.
 type Tap [8]float32
 
 // symmetricPlain sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over
-// j of taps[j]·(x[i+11−j] + x[i+12+j]).
+// j of taps[j]·(x[i+11−j] + x[i+12+j]). Four sums run side by side, so that none waits
+// for itself.
 func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]Tap) {
-	c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 := c[0][0], c[1][0], c[2][0], c[3][0], c[4][0], c[5][0], c[6][0], c[7][0], c[8][0], c[9][0], c[10][0], c[11][0]
-	for i := range dst {
-		w := (*[2 * Outer]float32)(x[i:])
-		var s float32
+	i := 0
+	for ; i+4 <= len(dst); i += 4 {
+		w := (*[2*Outer + 3]float32)(x[i:])
+		t := c[0][0]
+		s0, s1, s2, s3 := float32(t*(w[11]+w[12])), float32(t*(w[12]+w[13])), float32(t*(w[13]+w[14])), float32(t*(w[14]+w[15]))
 		if centre != nil {
-			s = float32(gain * centre[i])
+			m := (*[4]float32)(centre[i:])
+			s0 += float32(gain * m[0])
+			s1 += float32(gain * m[1])
+			s2 += float32(gain * m[2])
+			s3 += float32(gain * m[3])
 		}
-		s += float32(c0 * (w[11] + w[12]))
-		s += float32(c1 * (w[10] + w[13]))
-		s += float32(c2 * (w[9] + w[14]))
-		s += float32(c3 * (w[8] + w[15]))
-		s += float32(c4 * (w[7] + w[16]))
-		s += float32(c5 * (w[6] + w[17]))
-		s += float32(c6 * (w[5] + w[18]))
-		s += float32(c7 * (w[4] + w[19]))
-		s += float32(c8 * (w[3] + w[20]))
-		s += float32(c9 * (w[2] + w[21]))
-		s += float32(c10 * (w[1] + w[22]))
-		s += float32(c11 * (w[0] + w[23]))
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[10:]), (*[4]float32)(w[13:]), c[1][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[9:]), (*[4]float32)(w[14:]), c[2][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[8:]), (*[4]float32)(w[15:]), c[3][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[7:]), (*[4]float32)(w[16:]), c[4][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[6:]), (*[4]float32)(w[17:]), c[5][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[5:]), (*[4]float32)(w[18:]), c[6][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[4:]), (*[4]float32)(w[19:]), c[7][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[3:]), (*[4]float32)(w[20:]), c[8][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[2:]), (*[4]float32)(w[21:]), c[9][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[1:]), (*[4]float32)(w[22:]), c[10][0])
+		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[0:]), (*[4]float32)(w[23:]), c[11][0])
+		d := (*[4]float32)(dst[i:])
+		d[0], d[1], d[2], d[3] = s0, s1, s2, s3
+	}
+	for ; i < len(dst); i++ {
+		w := (*[2 * Outer]float32)(x[i:])
+		s := float32(c[0][0] * (w[Outer-1] + w[Outer]))
+		if centre != nil {
+			s += float32(gain * centre[i])
+		}
+		for j := 1; j < Outer; j++ {
+			s += float32(c[j][0] * (w[Outer-1-j] + w[Outer+j]))
+		}
 		dst[i] = s
 	}
+}
+
+// pairPlain adds t·(a + b).
+func pairPlain(s0, s1, s2, s3 float32, a, b *[4]float32, t float32) (_, _, _, _ float32) {
+	return s0 + float32(t*(a[0]+b[0])), s1 + float32(t*(a[1]+b[1])), s2 + float32(t*(a[2]+b[2])), s3 + float32(t*(a[3]+b[3]))
 }
 
 // crossedPlain filters a signal at twice the rate, of which even and odd are the phases,
 // into both phases of another.
 func crossedPlain(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []float32, c *[Inner]Tap) {
-	c0, c1, c2, c3, c4 := c[0][0], c[1][0], c[2][0], c[3][0], c[4][0]
-	dst1 = dst1[:len(dst0)]
-	for i := range dst0 {
-		e, o := (*[Inner]float32)(even[i:]), (*[Inner + 1]float32)(odd[i:])
-		e0, e1, e2, e3, e4 := e[0], e[1], e[2], e[3], e[4]
-		o0, o1, o2, o3, o4, o5 := o[0], o[1], o[2], o[3], o[4], o[5]
-		var s, t float32
-		if centre0 != nil {
-			s, t = float32(gain*centre0[i]), float32(gain*centre1[i])
+	c0, c1, c2, c3 := c[0][0], c[1][0], c[2][0], c[3][0]
+	n := len(dst0)
+	dst1 = dst1[:n]
+	if n == 0 {
+		return
+	}
+	// What stands in a window moves on by one for each frame.
+	e0, e1, e2 := even[0], even[1], even[2]
+	o0, o1, o2, o3 := odd[0], odd[1], odd[2], odd[3]
+	even, odd = even[3:][:n], odd[4:][:n]
+	if centre0 == nil {
+		for i, e3 := range even {
+			o4 := odd[i]
+			s, t := float32(c0*(e1+o2)), float32(c0*(o2+e2))
+			s += float32(c1 * (o1 + e2))
+			t += float32(c1 * (e1 + o3))
+			s += float32(c2 * (e0 + o3))
+			t += float32(c2 * (o1 + e3))
+			s += float32(c3 * (o0 + e3))
+			t += float32(c3 * (e0 + o4))
+			dst0[i], dst1[i] = s, t
+			e0, e1, e2, o0, o1, o2, o3 = e1, e2, e3, o1, o2, o3, o4
 		}
-		s += float32(c0 * (o2 + e2))
-		t += float32(c0 * (e2 + o3))
-		s += float32(c1 * (e1 + o3))
-		t += float32(c1 * (o2 + e3))
-		s += float32(c2 * (o1 + e3))
-		t += float32(c2 * (e1 + o4))
-		s += float32(c3 * (e0 + o4))
-		t += float32(c3 * (o1 + e4))
-		s += float32(c4 * (o0 + e4))
-		t += float32(c4 * (e0 + o5))
+		return
+	}
+	centre0, centre1 = centre0[:n], centre1[:n]
+	for i, e3 := range even {
+		o4 := odd[i]
+		s, t := float32(c0*(e1+o2))+float32(gain*centre0[i]), float32(c0*(o2+e2))+float32(gain*centre1[i])
+		s += float32(c1 * (o1 + e2))
+		t += float32(c1 * (e1 + o3))
+		s += float32(c2 * (e0 + o3))
+		t += float32(c2 * (o1 + e3))
+		s += float32(c3 * (o0 + e3))
+		t += float32(c3 * (e0 + o4))
 		dst0[i], dst1[i] = s, t
+		e0, e1, e2, o0, o1, o2, o3 = e1, e2, e3, o1, o2, o3, o4
 	}
 }
 
@@ -190,6 +228,16 @@ func mixPlain(dst, src []float32, dry, wet float32) {
 	src = src[:len(dst)]
 	for i, x := range src {
 		dst[i] = float32(dry*dst[i]) + float32(wet*x)
+	}
+}
+
+// blendPlain sets dst to the sum of dst and three others, times their gains.
+func blendPlain(dst, a, b, c []float32, gains *[4]float32) {
+	gd, ga, gb, gc := gains[0], gains[1], gains[2], gains[3]
+	a, b, c = a[:len(dst)], b[:len(dst)], c[:len(dst)]
+	for i, x := range dst {
+		wet := float32(ga*a[i]) + float32(gb*b[i])
+		dst[i] = float32(gd*x) + (wet + float32(gc*c[i]))
 	}
 }
 

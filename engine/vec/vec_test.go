@@ -80,6 +80,12 @@ func TestSameBits(t *testing.T) {
 			Mix(fast, x, 0.3, 0.7)
 			mixPlain(plain, x, 0.3, 0.7)
 		},
+		"Blend": func(s source, n int, fast, plain []float32) {
+			a, b, c := s.block(n), s.block(n), s.block(n)
+			gains := [4]float32{0.9, 0.4, -0.4, 0.2}
+			Blend(fast, a, b, c, &gains)
+			blendPlain(plain, a, b, c, &gains)
+		},
 		"Scale": func(_ source, _ int, fast, plain []float32) {
 			Scale(fast, 0.77)
 			scalePlain(plain, 0.77)
@@ -231,25 +237,26 @@ func TestSVFHasTheSameBits(t *testing.T) {
 func TestNetworkHasTheSameBits(t *testing.T) {
 	each(t, func(t *testing.T, s source, n int) {
 		fast := new(Network)
-		for k := range fast.Block {
+		for k := range fast.From {
 			fast.Gain[k], fast.Damp[k], fast.Memory[k] = 0.2, s.Float32(), s.Float32()
-			fast.Block[k] = new([MaxBlock]float32)
-			copy(fast.Block[k][:], s.block(n))
+			fast.From[k], fast.To[k] = new([MaxBlock]float32), new([MaxBlock]float32)
+			copy(fast.From[k][:], s.block(n))
 		}
 		plain := new(Network)
 		*plain = *fast
-		for k, block := range fast.Block {
+		for k, block := range fast.From {
 			same := *block
-			plain.Block[k] = &same
+			plain.From[k], plain.To[k] = &same, new([MaxBlock]float32)
 		}
-		inL, inR, outL, outR := s.block(n), s.block(n), s.block(n), s.block(n)
-		l, r := slices.Clone(outL), slices.Clone(outR)
-		fast.Process(inL, inR, outL, outR)
-		plain.processPlain(inL, inR, l, r)
-		same(t, "left", outL, l)
-		same(t, "right", outR, r)
-		for k := range fast.Block {
-			same(t, "line", fast.Block[k][:n], plain.Block[k][:n])
+		inL, inR := s.block(n), s.block(n)
+		fast.Process(inL, inR)
+		plain.processPlain(inL, inR)
+		for k := range fast.To {
+			same(t, "line", fast.To[k][:n], plain.To[k][:n])
+		}
+		for half := range fast.Rows {
+			same(t, "left", fast.Rows[half].Left[:n], plain.Rows[half].Left[:n])
+			same(t, "right", fast.Rows[half].Right[:n], plain.Rows[half].Right[:n])
 		}
 		same(t, "memory", fast.Memory[:], plain.Memory[:])
 	})
