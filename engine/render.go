@@ -59,7 +59,7 @@ const (
 	tailFloor = 1e-3   // of the peak, −60 dB: where a tail ends
 	silence   = 1e-9   // −180 dBFS: a peak below it is not worth raising
 	dcCutoff  = 8      // Hz
-	offset    = 1e-7   // −140 dBFS: a mean below it is none
+	offset    = 1e-5   // of the peak, −100 dB: a mean below it is none
 	fadeIn    = 0.0005 // s
 	fadeOut   = 0.003  // s
 )
@@ -187,8 +187,11 @@ func (r *renderer) finish() Audio {
 		}
 		r.fade()
 	}
-	r.centre()
-	r.normalize()
+	top := float64(vec.Peak(r.out))
+	if r.centre(float64(offset * top)) {
+		top = float64(vec.Peak(r.out))
+	}
+	r.normalize(top)
 	return Audio{SampleRate: r.p.Output.SampleRate, Channels: r.channels, Samples: r.out}
 }
 
@@ -246,8 +249,9 @@ func (r *renderer) scale(frame int64, gain float64) {
 
 // centre takes away what is left of an offset: all of it from a loop, and from any
 // other sound in the shape of one slow swell from its first frame that is not silent to
-// its last, so that its ends stay at 0.
-func (r *renderer) centre() {
+// its last, so that its ends stay at 0. A mean up to least is left. It reports whether
+// anything changed.
+func (r *renderer) centre(least float64) (changed bool) {
 	left, right := vec.Sums(r.out)
 	if r.channels == 1 {
 		left += right
@@ -265,9 +269,10 @@ func (r *renderer) centre() {
 	frames := float64(max(1, (last-first)/r.channels))
 	means := [2]float64{left / frames, right / frames}
 	for c, mean := range means[:r.channels] {
-		if mean < offset && mean > -offset {
+		if mean <= least && mean >= -least {
 			continue
 		}
+		changed = true
 		if r.p.Output.Loop == "on" {
 			for i := c; i < len(r.out); i += r.channels {
 				r.out[i] -= float32(mean)
@@ -283,11 +288,12 @@ func (r *renderer) centre() {
 			r.out[i] -= float32(top * float32(t*(1-t)))
 		}
 	}
+	return changed
 }
 
-// normalize brings the sound to the level asked for, or holds it within full scale.
-func (r *renderer) normalize() {
-	top := float64(vec.Peak(r.out))
+// normalize brings the sound, whose peak is top, to the level asked for, or holds it
+// within full scale.
+func (r *renderer) normalize(top float64) {
 	o := &r.p.Output
 	switch {
 	case top < silence && o.Normalize != "off":

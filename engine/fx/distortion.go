@@ -86,14 +86,14 @@ const smoothDrive = 12
 // shaper sends a channel through a curve at four times its rate.
 type shaper struct {
 	*oversample.Four
-	curve  curve
-	gain   float32 // before the curve
-	makeup float32 // after it
-	bias   float32 // added before the curve, over gain
-	rest   float32 // what the curve makes of silence
-	last   float32 // the sample at four times the rate before those that are due
-	prior  [maxFrames]float32
-	older  [2]float64 // of hard and fold: the last sample, and what it leaves for the next
+	curve curve
+	bend  *vec.Saturation // of soft
+	gain  float32         // before the curve
+	bias  float32         // added before the curve, over gain
+	rest  float32         // what comes out for silence
+	last  float32         // the sample at four times the rate before those that are due
+	prior [maxFrames]float32
+	older [2]float64 // of hard and fold: the last sample, and what it leaves for the next
 }
 
 type curve int
@@ -113,23 +113,30 @@ func newShaper(p patch.Distortion) *shaper {
 	if p.Type == "fold" {
 		drive = float64(0.5 * drive)
 	}
-	s := &shaper{Four: oversample.NewFour(), gain: float32(dmath.Gain(drive)), makeup: float32(dmath.Gain(-drive / 2))}
-	switch p.Type {
-	case "hard":
+	gain, makeup := dmath.Gain(drive), dmath.Gain(-drive/2)
+	s := &shaper{gain: float32(gain)}
+	switch {
+	case p.Type == "hard":
 		s.curve = hard
-	case "fold":
+	case p.Type == "fold":
 		s.curve = fold
+	case p.Drive > smoothDrive:
+		s.curve = softMean
 	default:
-		if p.Drive > smoothDrive {
-			s.curve = softMean
-		}
-		if p.Type == "shape" {
-			s.bias = float32(p.Bias) / s.gain
-			rest := [1]float32{s.bias}
-			vec.Tanh(rest[:], s.gain)
-			s.rest = rest[0]
-		}
+		s.bend = vec.NewSaturation(gain)
+		makeup = float64(makeup * float64(s.bend.Unit))
 	}
+	if p.Type == "shape" {
+		s.bias = float32(p.Bias / gain)
+		rest := [1]float32{s.bias}
+		if s.bend != nil {
+			s.bend.Process(rest[:])
+		} else {
+			vec.TanhMean(rest[:], []float32{s.bias}, s.gain)
+		}
+		s.rest = float32(float64(rest[0]) * makeup)
+	}
+	s.Four = oversample.NewFour(makeup)
 	return s
 }
 
@@ -149,7 +156,7 @@ func (s *shaper) process(block []float32) {
 		s.smooth(&w)
 	case soft:
 		for k := range w {
-			vec.Tanh(w[k], s.gain)
+			s.bend.Process(w[k])
 		}
 	default:
 		// The last phase of the frame before stands before the first.
@@ -166,7 +173,6 @@ func (s *shaper) process(block []float32) {
 	if s.rest != 0 {
 		vec.Offset(block, block, -s.rest)
 	}
-	vec.Scale(block, s.makeup)
 }
 
 // smooth sends the phases through hard or fold by second-order antiderivative

@@ -122,11 +122,11 @@ func (c *Classic) Process(left, right []float32, from, to Controls) {
 			c.sides[1].render(c.out[1][half:half+n], m.bent)
 		}
 	}
-	vec.Add(left, c.out[0][:n], 1, 0)
+	vec.Sum(left, c.out[0][:n])
 	if c.mono {
-		vec.Add(right, c.out[0][:n], 1, 0)
+		vec.Sum(right, c.out[0][:n])
 	} else {
-		vec.Add(right, c.out[1][:n], 1, 0)
+		vec.Sum(right, c.out[1][:n])
 	}
 	for s := range c.out { // on by n frames
 		copy(c.out[s][:taps], c.out[s][n:n+taps])

@@ -61,8 +61,8 @@ func (m *mixer) fade(x []float32, gl, gr, dl, dr float64) {
 // finish adds the sum and forgets it.
 func (m *mixer) finish() {
 	if m.sum != nil {
-		vec.Add(m.left, m.sum, 1, 0)
-		vec.Add(m.right, m.sum, 1, 0)
+		vec.Sum(m.left, m.sum)
+		vec.Sum(m.right, m.sum)
 		clear(m.sum)
 	}
 }

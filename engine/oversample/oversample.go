@@ -38,6 +38,7 @@ var (
 type Four struct {
 	up2, down2 [outer]vec.Tap // taps
 	up4, down4 [inner]vec.Tap
+	centre     float32 // gain of the middle tap of down2
 
 	x phase    // the input
 	u [2]phase // at 2×
@@ -75,11 +76,11 @@ func scaled(taps []vec.Tap, shape []float64, gain float64) {
 	}
 }
 
-// NewFour returns a Four.
-func NewFour() *Four {
-	o := &Four{x: newPhase(2*outer - 1), u: [2]phase{newPhase(inner), newPhase(inner)}}
+// NewFour returns a Four whose way down has a gain.
+func NewFour(gain float64) *Four {
+	o := &Four{centre: float32(0.5 * gain), x: newPhase(2*outer - 1), u: [2]phase{newPhase(inner), newPhase(inner)}}
 	scaled(o.up2[:], outerTaps[:], 1)
-	scaled(o.down2[:], outerTaps[:], 0.5)
+	scaled(o.down2[:], outerTaps[:], float64(0.5*gain))
 	scaled(o.up4[:], innerTaps[:], 1)
 	scaled(o.down4[:], innerTaps[:], 0.5)
 	for i := range o.w {
@@ -113,12 +114,12 @@ func (o *Four) Phases(n int) [4][]float32 {
 	return w
 }
 
-// Down brings the phases back into block.
+// Down brings the phases, times the gain, back into block.
 func (o *Four) Down(block []float32) {
 	n := len(block)
 	even, odd := &o.w[0], &o.w[2]
 	vec.Crossed(o.v[0].at(0, n), o.v[1].at(0, n), o.w[1].at(inner/2, n), o.w[3].at(inner/2, n), 0.5, even.from(inner-1), odd.from(inner), &o.down4)
-	vec.Symmetric(block, o.v[0].at(outer-1, n), 0.5, o.v[1].from(2*outer-1), &o.down2)
+	vec.Symmetric(block, o.v[0].at(outer-1, n), o.centre, o.v[1].from(2*outer-1), &o.down2)
 	for _, p := range []*phase{&o.x, &o.u[0], &o.u[1], &o.v[0], &o.v[1], &o.w[0], &o.w[1], &o.w[2], &o.w[3]} {
 		p.on(n)
 	}

@@ -17,8 +17,8 @@ func Crossed(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []f
 	crossedPlain(dst0, dst1, centre0, centre1, gain, even, odd, taps)
 }
 
-// Tanh sets each x to tanh(drive·x), within 1e-4.
-func Tanh(block []float32, drive float32) { tanhPlain(block, drive) }
+// Process bends each x.
+func (s *Saturation) Process(block []float32) { s.plain(block) }
 
 // TanhMean sets each x to the mean of tanh(drive·u) for u from the sample before it to
 // x: first-order antiderivative anti-aliasing (Parker, Zavalishin and Le Bivic,
@@ -29,6 +29,9 @@ func TanhMean(block, before []float32, drive float32) { tanhMeanPlain(block, bef
 // Add adds g·src to dst, where g goes in a straight line: it is g0 before the first
 // sample and changes by dg a sample.
 func Add(dst, src []float32, g0, dg float32) { addPlain(dst, src, 1, g0, dg) }
+
+// Sum adds src to dst.
+func Sum(dst, src []float32) { sumPlain(dst, src) }
 
 // Mix sets dst to dry·dst + wet·src.
 func Mix(dst, src []float32, dry, wet float32) { mixPlain(dst, src, dry, wet) }

@@ -167,23 +167,29 @@ func crossedStep(dst0, dst1, centre0, centre1 *[double]float32, gain *Tap, e *[I
 func tanhLanes(x, most, least, n0, n1, n2, d1, d2, d3 archsimd.Float32x8) archsimd.Float32x8 {
 	x = x.Min(most).Max(least)
 	y := x.Mul(x)
-	n := y.Add(n2).Mul(y).Add(n1).Mul(y).Add(n0).Mul(x)
-	d := d3.Mul(y).Add(d2).Mul(y).Add(d1).Mul(y).Add(n0)
-	return n.Div(d)
+	yy := y.Mul(y)
+	n := y.Add(n2).Mul(yy).Add(n1.Mul(y).Add(n0))
+	d := d3.Mul(y).Add(d2).Mul(yy).Add(d1.Mul(y).Add(n0))
+	return n.Mul(x).Div(d)
 }
 
-// Tanh sets each x to tanh(drive·x), within 1e-4.
-func Tanh(block []float32, drive float32) {
+// Process bends each x.
+func (s *Saturation) Process(block []float32) {
 	n := whole(len(block), lanes)
-	bendLanes(block[:n], drive)
-	tanhPlain(block[n:], drive)
+	s.bendLanes(block[:n])
+	s.plain(block[n:])
 }
 
-func bendLanes(block []float32, drive float32) {
-	g, most, least := all(drive), all(tanhMost), all(-tanhMost)
-	n0, n1, n2, d1, d2, d3 := all(tanhN0), all(tanhN1), all(tanhN2), all(tanhD1), all(tanhD2), all(tanhD3)
+func (s *Saturation) bendLanes(block []float32) {
+	most, least := all(s.most), all(-s.most)
+	n0, n1, n2, d0, d1, d2 := all(s.n0), all(s.n1), all(s.n2), all(s.d0), all(s.d1), all(s.d2)
 	for len(block) >= lanes {
-		store(tanhLanes(g.Mul(load(block)), most, least, n0, n1, n2, d1, d2, d3), block)
+		x := load(block).Min(most).Max(least)
+		y := x.Mul(x)
+		yy := y.Mul(y)
+		n := y.Add(n2).Mul(yy).Add(n1.Mul(y).Add(n0))
+		d := y.Add(d2).Mul(yy).Add(d1.Mul(y).Add(d0))
+		store(n.Mul(x).Div(d), block)
 		block = block[lanes:]
 	}
 	archsimd.ClearAVXUpperBits()
@@ -266,6 +272,21 @@ func addLanes(dst, src []float32, g0, dg float32) {
 		g := start.Add(slope.Mul(k))
 		k = k.Add(eight)
 		store(load(dst).Add(g.Mul(load(src))), dst)
+		dst, src = dst[lanes:], src[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// Sum adds src to dst.
+func Sum(dst, src []float32) {
+	n := whole(len(dst), lanes)
+	addUpLanes(dst[:n], src[:n])
+	sumPlain(dst[n:], src[n:])
+}
+
+func addUpLanes(dst, src []float32) {
+	for len(dst) >= lanes && len(src) >= lanes {
+		store(load(dst).Add(load(src)), dst)
 		dst, src = dst[lanes:], src[lanes:]
 	}
 	archsimd.ClearAVXUpperBits()
@@ -552,7 +573,9 @@ func SVF(left, right []float32, s *State, c, d *Sections, r *Response, two bool)
 		svfPlain(left, right, s, c, d, r, two)
 		return
 	}
-	if two {
+	if two && r.low() {
+		svfLowLanes(left, right, s, c, d)
+	} else if two {
 		svfTwoLanes(left, right, s, c, d, r)
 	} else {
 		svfOneLanes(left, right, s, c, d, r)
@@ -611,6 +634,39 @@ func svfTwoLanes(left, right []float32, s *State, c, d *Sections, r *Response) {
 	s2.Store((*[4]float64)(&s.S2))
 	y.Store((*[4]float64)(&s.Between))
 	archsimd.ClearAVXUpperBits()
+}
+
+// svfLowLanes is svfTwoLanes for two low-passes. What is between them is twice as high.
+func svfLowLanes(left, right []float32, s *State, c, d *Sections) {
+	b1, b2, b3, d1, d2, d3 := quad(&c.B1), quad(&c.B2), quad(&c.B3), quad(&d.B1), quad(&d.B2), quad(&d.B3)
+	s1, s2, y := quad(&s.S1), quad(&s.S2), quad(&s.Between)
+	quarter := archsimd.BroadcastFloat64x4(0.25)
+	for len(left) >= 4 && len(right) >= 4 {
+		first, second := framesOf((*[4]float32)(left), (*[4]float32)(right))
+		var y0, y1, y2 archsimd.Float64x4
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y0 = lowTick(first.Select128FromPair(0, 2, y), s1, s2, b1, b2, b3)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y1 = lowTick(first.Select128FromPair(1, 2, y0), s1, s2, b1, b2, b3)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y2 = lowTick(second.Select128FromPair(0, 2, y1), s1, s2, b1, b2, b3)
+		b1, b2, b3 = b1.Add(d1), b2.Add(d2), b3.Add(d3)
+		s1, s2, y = lowTick(second.Select128FromPair(1, 2, y2), s1, s2, b1, b2, b3)
+		putFrames(quarter.Mul(y0.Select128FromPair(1, 3, y1)), quarter.Mul(y2.Select128FromPair(1, 3, y)), (*[4]float32)(left), (*[4]float32)(right))
+		left, right = left[4:], right[4:]
+	}
+	s1.Store((*[4]float64)(&s.S1))
+	s2.Store((*[4]float64)(&s.S2))
+	y.Store((*[4]float64)(&s.Between))
+	archsimd.ClearAVXUpperBits()
+}
+
+// lowTick is svfTick of low-passes whose gain is 2.
+func lowTick(x, s1, s2, b1, b2, b3 archsimd.Float64x4) (_, _, _ archsimd.Float64x4) {
+	v3 := x.Sub(s2)
+	n1 := b1.Mul(s1).Add(b2.Mul(v3))
+	n2 := s2.Add(b2.Mul(s1)).Add(b3.Mul(v3))
+	return n1, n2, s2.Add(n2)
 }
 
 // framesOf returns four frames, two in each.

@@ -20,6 +20,11 @@ type Sections struct{ B1, B2, B3 Quad }
 // and low-pass outputs.
 type Response struct{ In, HalfV1, HalfV2 Quad }
 
+// low reports whether both sections are low-passes: their loops are shorter.
+func (r *Response) low() bool {
+	return *r == Response{HalfV2: Both(0.5, 0.5)}
+}
+
 // State is that of the sections; Between is what the first let out last, which the
 // second takes next.
 type State struct{ S1, S2, Between Quad }
@@ -28,9 +33,16 @@ type State struct{ S1, S2, Between Quad }
 // section, or through both where two is true. The coefficients change by d before each
 // frame; c stays where it is.
 func svfPlain(left, right []float32, s *State, c, d *Sections, r *Response, two bool) {
+	if two && right != nil && r.low() {
+		svfLowBoth(left, right, s, c, d)
+		s.settle()
+		return
+	}
 	for side, block := range [2][]float32{left, right} {
 		switch {
 		case block == nil:
+		case two && r.low():
+			svfLow(block, side, s, c, d)
 		case two:
 			svfTwo(block, side, s, c, d, r)
 		default:
@@ -78,6 +90,66 @@ func svfTwo(block []float32, k int, s *State, c, d *Sections, r *Response) {
 		p1, p2, q1, q2 = n1, n2, m1, m2
 	}
 	s.S1[k], s.S2[k], s.S1[k+2], s.S2[k+2], s.Between[k] = p1, p2, q1, q2, y
+}
+
+// svfLow is svfTwo for two low-passes. What is between them is twice as high.
+func svfLow(block []float32, k int, s *State, c, d *Sections) {
+	b1, b2, b3, d1, d2, d3 := c.B1[k], c.B2[k], c.B3[k], d.B1[k], d.B2[k], d.B3[k]
+	e1, e2, e3, f1, f2, f3 := c.B1[k+2], c.B2[k+2], c.B3[k+2], d.B1[k+2], d.B2[k+2], d.B3[k+2]
+	p1, p2, q1, q2, y := s.S1[k], s.S2[k], s.S1[k+2], s.S2[k+2], s.Between[k]
+	for i, v := range block {
+		b1 += d1
+		b2 += d2
+		b3 += d3
+		e1 += f1
+		e2 += f2
+		e3 += f3
+		v3, w3 := float64(v)-p2, y-q2
+		n1, m1 := float64(b1*p1)+float64(b2*v3), float64(e1*q1)+float64(e2*w3)
+		n2, m2 := (p2+float64(b2*p1))+float64(b3*v3), (q2+float64(e2*q1))+float64(e3*w3)
+		block[i] = float32(0.25 * (q2 + m2))
+		y = p2 + n2
+		p1, p2, q1, q2 = n1, n2, m1, m2
+	}
+	s.S1[k], s.S2[k], s.S1[k+2], s.S2[k+2], s.Between[k] = p1, p2, q1, q2, y
+}
+
+// svfLowBoth is svfLow of both sides, which need not wait for each other.
+func svfLowBoth(left, right []float32, s *State, c, d *Sections) {
+	b1, b2, b3 := c.B1[0], c.B2[0], c.B3[0]
+	e1, e2, e3 := c.B1[2], c.B2[2], c.B3[2]
+	p1, p2, q1, q2, y := s.S1[0], s.S2[0], s.S1[2], s.S2[2], s.Between[0]
+	r1, r2, t1, t2, z := s.S1[1], s.S2[1], s.S1[3], s.S2[3], s.Between[1]
+	right = right[:len(left)]
+	for i, v := range left {
+		b1 += d.B1[0]
+		b2 += d.B2[0]
+		b3 += d.B3[0]
+		v3 := float64(v) - p2
+		n1 := float64(b1*p1) + float64(b2*v3)
+		n2 := (p2 + float64(b2*p1)) + float64(b3*v3)
+		u3 := float64(right[i]) - r2
+		o1 := float64(b1*r1) + float64(b2*u3)
+		o2 := (r2 + float64(b2*r1)) + float64(b3*u3)
+		x, w := p2+n2, r2+o2
+		p1, p2, r1, r2 = n1, n2, o1, o2
+
+		e1 += d.B1[2]
+		e2 += d.B2[2]
+		e3 += d.B3[2]
+		v3 = y - q2
+		n1 = float64(e1*q1) + float64(e2*v3)
+		n2 = (q2 + float64(e2*q1)) + float64(e3*v3)
+		left[i] = float32(0.25 * (q2 + n2))
+		u3 = z - t2
+		o1 = float64(e1*t1) + float64(e2*u3)
+		o2 = (t2 + float64(e2*t1)) + float64(e3*u3)
+		right[i] = float32(0.25 * (t2 + o2))
+		q1, q2, t1, t2 = n1, n2, o1, o2
+		y, z = x, w
+	}
+	s.S1[0], s.S2[0], s.S1[2], s.S2[2], s.Between[0] = p1, p2, q1, q2, y
+	s.S1[1], s.S2[1], s.S1[3], s.S2[3], s.Between[1] = r1, r2, t1, t2, z
 }
 
 // settle flushes what is too small to hear, so that tails do not run into denormal

@@ -5,7 +5,10 @@
 // one sample, in the same order, and nothing is fused.
 package vec
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Tiny is added to what goes into a recursion that would else fade into denormal
 // numbers: 300 dB below full scale.
@@ -118,13 +121,48 @@ const (
 	tanhMost = 4.97
 
 	tanhN0, tanhN1, tanhN2         = 135135, 17325, 378
-	tanhD0, tanhD1, tanhD2, tanhD3 = 135135, 62370, 3150, 28
+	tanhD0, tanhD1, tanhD2, tanhD3 = 135135, 62370, 3150, 28.0
 )
 
-// tanhPlain sets each x to tanh(drive·x).
-func tanhPlain(block []float32, drive float32) {
+// Saturation bends x to tanh(drive·x)/Unit: without the drive and the scale, each costs
+// a product less.
+type Saturation struct {
+	Unit       float32
+	most       float32 // where tanh comes to 1
+	n0, n1, n2 float32 // numerator over x, by powers of x²; that of the third is 1
+	d0, d1, d2 float32 // denominator, likewise
+}
+
+// NewSaturation returns a Saturation for a drive, a gain of 1 to 4.
+func NewSaturation(drive float64) *Saturation {
+	y := 1 / float64(drive*drive)
+	yy := float64(y * y)
+	yyy := float64(yy * y)
+	return &Saturation{
+		Unit: float32(drive / tanhD3),
+		most: float32(tanhMost / drive),
+		n0:   float32(float64(tanhN0 * yyy)), n1: float32(float64(tanhN1 * yy)), n2: float32(float64(tanhN2 * y)),
+		d0: float32(float64(tanhD0 / tanhD3 * yyy)), d1: float32(float64(tanhD1 / tanhD3 * yy)), d2: float32(float64(tanhD2 / tanhD3 * y)),
+	}
+}
+
+// plain bends each x.
+func (s *Saturation) plain(block []float32) {
+	n0, n1, n2, d0, d1, d2, square := s.n0, s.n1, s.n2, s.d0, s.d1, s.d2, float32(s.most*s.most)
 	for i, x := range block {
-		block[i] = tanh(float32(drive * x))
+		y := float32(x * x)
+		if y > square { // never for one that is not above most: squares of neighbours differ
+			y = square
+			if x > 0 {
+				x = s.most
+			} else {
+				x = -s.most
+			}
+		}
+		yy := float32(y * y) // by pairs of terms, which need not wait for each other
+		n := float32((y+n2)*yy) + (float32(n1*y) + n0)
+		d := float32((y+d2)*yy) + (float32(d1*y) + d0)
+		block[i] = float32(n*x) / d
 	}
 }
 
@@ -135,9 +173,10 @@ func tanh(x float32) float32 {
 		x = -tanhMost
 	}
 	y := float32(x * x)
-	n := float32(float32((float32((y+tanhN2)*y)+tanhN1)*y)+tanhN0) * x
-	d := float32(float32((float32((float32(tanhD3*y)+tanhD2)*y)+tanhD1)*y)) + tanhD0
-	return float32(n) / d
+	yy := float32(y * y)
+	n := float32((y+tanhN2)*yy) + (float32(tanhN1*y) + tanhN0)
+	d := float32((float32(tanhD3*y)+tanhD2)*yy) + (float32(tanhD1*y) + tanhD0)
+	return float32(n*x) / d
 }
 
 // tanhMeanPlain sets each x to the mean of tanh over the way from the sample before it
@@ -215,6 +254,19 @@ func addPlain(dst, src []float32, k, g0, dg float32) {
 	}
 }
 
+// sumPlain adds src to dst.
+func sumPlain(dst, src []float32) {
+	src = src[:len(dst)]
+	for len(dst) >= 4 && len(src) >= 4 {
+		d, x := (*[4]float32)(dst), (*[4]float32)(src)
+		d[0], d[1], d[2], d[3] = d[0]+x[0], d[1]+x[1], d[2]+x[2], d[3]+x[3]
+		dst, src = dst[4:], src[4:]
+	}
+	for i, x := range src {
+		dst[i] += x
+	}
+}
+
 // offsetPlain sets dst to src plus by.
 func offsetPlain(dst, src []float32, by float32) {
 	src = src[:len(dst)]
@@ -261,6 +313,14 @@ func interleavePlain(dst, left, right []float32) {
 // went into its delay a whole delay ago and takes what goes in now.
 func allPassPlain(x, past []float32, g float32) {
 	past = past[:len(x)]
+	for len(x) >= 4 && len(past) >= 4 {
+		a, b := (*[4]float32)(x), (*[4]float32)(past)
+		y0, y1, y2, y3 := b[0], b[1], b[2], b[3]
+		w0, w1, w2, w3 := a[0]+float32(g*y0), a[1]+float32(g*y1), a[2]+float32(g*y2), a[3]+float32(g*y3)
+		a[0], a[1], a[2], a[3] = y0-float32(g*w0), y1-float32(g*w1), y2-float32(g*w2), y3-float32(g*w3)
+		b[0], b[1], b[2], b[3] = w0, w1, w2, w3
+		x, past = x[4:], past[4:]
+	}
 	for i, v := range x {
 		y := past[i]
 		w := v + float32(g*y)
@@ -313,37 +373,66 @@ func place(key, counter uint32) uint32 { return key + counter*weyl }
 // from the numbers of a key; a 0 stays 0, and what is beyond full scale is held there.
 func quantizePlain(dst []int32, src []float32, full float32, key, counter uint32) {
 	src = src[:len(dst)]
+	at, most, least := place(key, counter), int32(full)-1, int32(-full)
 	for i, x := range src {
-		dst[i] = quantize(x, full, hash(place(key, counter+uint32(i))))
+		h := hash(at)
+		at += weyl
+		if math.Float32bits(x)&magnitudeBits-1 >= oneBits-1 { // 0, beyond full scale, or no number
+			dst[i] = quantizeRare(x, full, h)
+			continue
+		}
+		dst[i] = max(least, min(most, dithered(float32(x*full), h)))
 	}
 }
 
-func quantize(x, full float32, h uint32) int32 {
-	if x == 0 || x != x {
-		return 0
-	}
-	scaled, beyond := float32(x*full), full+2 // so far that no dither leads back
-	if scaled > beyond {
-		scaled = beyond
-	} else if scaled < -beyond {
-		scaled = -beyond
-	}
-	// In whole steps and the rest, since a float32 cannot hold both and the dither.
+// dithered rounds to a whole step with triangular dither: in whole steps and the rest,
+// since a float32 cannot hold both and the dither.
+func dithered(scaled float32, h uint32) int32 {
 	whole := int32(scaled)
 	rest := scaled - float32(whole)
 	dither := float32(float32(int32(h>>16)-int32(h&0xffff)) * (1.0 / (1 << 16)))
-	n := whole + int32(rest+dither+4.5) - 4
-	return max(int32(-full), min(int32(full)-1, n))
+	return whole + int32(rest+dither+4.5) - 4
 }
 
-// peakPlain returns the largest magnitude.
+// The bits of a float32 without its sign, and those of 1.
+const (
+	magnitudeBits = 0x7fffffff
+	oneBits       = 0x3f800000
+)
+
+// quantizeRare rounds a sample that is 0, of full scale or beyond, or no number.
+func quantizeRare(x, full float32, h uint32) int32 {
+	switch {
+	case x >= 1:
+		return int32(full) - 1
+	case x <= -1: // held where no dither leads back
+		return max(int32(-full), dithered(max(float32(x*full), -full-2), h))
+	default:
+		return 0
+	}
+}
+
+// peakPlain returns the largest magnitude. The bits of magnitudes compare like them.
 func peakPlain(x []float32) float32 {
-	var top float32
+	var a, b, c, d uint32
+	rest := x
+	for len(rest) >= 4 {
+		v := (*[4]float32)(rest)
+		a = max(a, math.Float32bits(v[0])&magnitudeBits)
+		b = max(b, math.Float32bits(v[1])&magnitudeBits)
+		c = max(c, math.Float32bits(v[2])&magnitudeBits)
+		d = max(d, math.Float32bits(v[3])&magnitudeBits)
+		rest = rest[4:]
+	}
+	for _, v := range rest {
+		a = max(a, math.Float32bits(v)&magnitudeBits)
+	}
+	if top := math.Float32frombits(max(a, b, c, d)); top == top {
+		return top
+	}
+	var top float32 // of those that are numbers
 	for _, v := range x {
-		if v < 0 { // faster than max, which has to think of NaN
-			v = -v
-		}
-		if v > top {
+		if v = magnitude(v); v > top {
 			top = v
 		}
 	}
@@ -353,6 +442,14 @@ func peakPlain(x []float32) float32 {
 // pack24Plain writes the low three bytes of each step, little-endian.
 func pack24Plain(dst []byte, steps []int32) {
 	dst = dst[:3*len(steps)]
+	for len(steps) >= 4 && len(dst) >= 12 { // three words for four steps
+		v := (*[4]int32)(steps)
+		a, b, c, d := uint32(v[0])&0xffffff, uint32(v[1])&0xffffff, uint32(v[2])&0xffffff, uint32(v[3])
+		binary.LittleEndian.PutUint32(dst[0:], a|b<<24)
+		binary.LittleEndian.PutUint32(dst[4:], b>>8|c<<16)
+		binary.LittleEndian.PutUint32(dst[8:], c>>16|d<<8)
+		dst, steps = dst[12:], steps[4:]
+	}
 	for i, s := range steps {
 		d := dst[3*i:][:3]
 		d[0], d[1], d[2] = byte(s), byte(s>>8), byte(s>>16)

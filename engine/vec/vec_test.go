@@ -61,9 +61,14 @@ func TestSameBits(t *testing.T) {
 	// Each gets two blocks of the same numbers, and changes one by what the build uses
 	// and one by the plain loop.
 	for name, f := range map[string]func(s source, n int, fast, plain []float32){
-		"Tanh": func(_ source, _ int, fast, plain []float32) {
-			Tanh(fast, 3)
-			tanhPlain(plain, 3)
+		"Saturation": func(s source, _ int, fast, plain []float32) {
+			bend := NewSaturation(1 + s.Float64()*3)
+			if len(fast) > 2 { // right at the end of the curve
+				fast[0], fast[1], fast[2] = bend.most, math.Nextafter32(bend.most, 9), -math.Nextafter32(bend.most, 9)
+				copy(plain, fast[:3])
+			}
+			bend.Process(fast)
+			bend.plain(plain)
 		},
 		"TanhMean": func(s source, n int, fast, plain []float32) {
 			before := s.block(n)
@@ -74,6 +79,11 @@ func TestSameBits(t *testing.T) {
 			x := s.block(n)
 			Add(fast, x, 0.3, 0.001)
 			addPlain(plain, x, 1, 0.3, 0.001)
+		},
+		"Sum": func(s source, n int, fast, plain []float32) {
+			x := s.block(n)
+			Sum(fast, x)
+			sumPlain(plain, x)
 		},
 		"Mix": func(s source, n int, fast, plain []float32) {
 			x := s.block(n)
@@ -171,8 +181,8 @@ func TestResidualHasTheSameBits(t *testing.T) {
 func TestQuantizeHasTheSameBits(t *testing.T) {
 	each(t, func(t *testing.T, s source, n int) {
 		x := s.block(n)
-		if n > 2 {
-			x[0], x[1], x[2] = float32(math.NaN()), float32(math.Inf(1)), float32(math.Copysign(0, -1))
+		if n > 8 {
+			copy(x, []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Copysign(0, -1)), 1, -1, -1 - 1.0/(1<<22), 1 - 1.0/(1<<24), -1 + 1.0/(1<<24), float32(math.Inf(-1))})
 		}
 		for _, full := range []float32{1 << 15, 1 << 23} {
 			key, at := s.Uint32(), s.Uint32()
@@ -212,8 +222,11 @@ func TestSVFHasTheSameBits(t *testing.T) {
 		}
 		c := Sections{Both(0.9, 0.8), Both(0.05, 0.1), Both(0.001, 0.01)}
 		d := Sections{Both(1e-5, -1e-5), Both(1e-5, 1e-5), Both(1e-6, 0)}
-		r := Response{Both(1, 0), Both(-0.5, 0.2), Both(-0.5, 0.5)}
-		for _, two := range []bool{false, true} {
+		for i, two := range []bool{false, true, true} {
+			r := Response{Both(1, 0), Both(-0.5, 0.2), Both(-0.5, 0.5)}
+			if i == 2 {
+				r = Response{HalfV2: Both(0.5, 0.5)}
+			}
 			l, q, then := slices.Clone(left), slices.Clone(right), state
 			a, b, now := slices.Clone(left), slices.Clone(right), state
 			SVF(l, q, &then, &c, &d, &r, two)
@@ -262,15 +275,18 @@ func TestNetworkHasTheSameBits(t *testing.T) {
 	})
 }
 
-// TestTanh holds the approximation to 1e-4, to be odd, and to 1 at most.
-func TestTanh(t *testing.T) {
+// TestSaturation holds the approximation of tanh to 1e-4, to be odd, and to 1 at most.
+func TestSaturation(t *testing.T) {
 	t.Parallel()
-	for i := -8000; i <= 8000; i++ {
-		u := float32(i) / 1000
-		x := []float32{u, -u}
-		Tanh(x, 1)
-		if math.Abs(float64(x[0])-math.Tanh(float64(u))) > 1e-4 || x[0] != -x[1] || x[0] > 1 {
-			t.Fatalf("tanh(%g) = %g, tanh(−) = %g", u, x[0], x[1])
+	for _, drive := range []float64{1, 1.5, 4} {
+		bend := NewSaturation(drive)
+		for i := -8000; i <= 8000; i++ {
+			u := float32(i) / 1000
+			x := []float32{u, -u}
+			bend.Process(x)
+			if y := x[0] * bend.Unit; math.Abs(float64(y)-math.Tanh(drive*float64(u))) > 1e-4 || x[0] != -x[1] || y > 1 {
+				t.Fatalf("tanh(%g·%g) = %g, tanh(−) = %g", drive, u, y, x[1]*bend.Unit)
+			}
 		}
 	}
 }
