@@ -45,7 +45,7 @@ func NewSVF(p patch.Filter, rate float64, at Point) *SVF {
 		case "notch":
 			f.response.In[i], f.response.HalfV1[i] = 1, float64(-0.5*k[i])
 		default:
-			f.response.HalfV2[i] = 0.5
+			f.response = vec.LowPass()
 		}
 	}
 	f.at = f.sections(at.Cutoff)
@@ -100,28 +100,31 @@ func NewDCBlock(cutoff, rate float64) *DCBlock {
 
 // Process filters left and, unless it is nil, right in place.
 func (d *DCBlock) Process(left, right []float32) {
-	r := d.r
-	lx, ly := d.x[0], d.y[0]
-	if right == nil {
-		for i, v := range left {
-			x := float64(v)
-			ly = (x - lx) + float64(r*ly)
-			lx = x
-			left[i] = float32(ly)
-		}
-		d.x[0], d.y[0] = lx, still(ly)
-		return
+	d.side(0, left)
+	if right != nil {
+		d.side(1, right)
 	}
-	rx, ry := d.x[1], d.y[1]
-	right = right[:len(left)]
-	for i, v := range left {
-		x, w := float64(v), float64(right[i])
-		ly = (x - lx) + float64(r*ly)
-		ry = (w - rx) + float64(r*ry)
-		lx, rx = x, w
-		left[i], right[i] = float32(ly), float32(ry)
+}
+
+// side filters two frames at a time, of which the second does not wait for the first.
+func (d *DCBlock) side(k int, block []float32) {
+	r, square := d.r, float64(d.r*d.r)
+	x, y := d.x[k], d.y[k]
+	for len(block) >= 2 {
+		first, second := float64(block[0]), float64(block[1])
+		d0, d1 := first-x, second-first
+		y0 := d0 + float64(r*y)
+		y = (d1 + float64(r*d0)) + float64(square*y)
+		block[0], block[1] = float32(y0), float32(y)
+		x, block = second, block[2:]
 	}
-	d.x, d.y = [2]float64{lx, rx}, [2]float64{still(ly), still(ry)}
+	for i, v := range block {
+		next := float64(v)
+		y = (next - x) + float64(r*y)
+		x = next
+		block[i] = float32(y)
+	}
+	d.x[k], d.y[k] = x, still(y)
 }
 
 // still is 0 for what is too small to hear: no denormal numbers.

@@ -29,7 +29,7 @@ func BenchmarkLoops(b *testing.B) {
 	var state State
 	c := Sections{Both(0.9, 0.8), Both(0.05, 0.1), Both(0.001, 0.01)}
 	d := Sections{Both(1e-9, -1e-9), Both(1e-9, 1e-9), Both(1e-9, 0)}
-	low := Response{HalfV2: Both(0.5, 0.5)}
+	low := LowPass()
 	for _, f := range []struct {
 		name        string
 		fast, plain func()

@@ -182,13 +182,13 @@ func (s *Saturation) Process(block []float32) {
 
 func (s *Saturation) bendLanes(block []float32) {
 	most, least := all(s.most), all(-s.most)
-	n0, n1, n2, d0, d1, d2 := all(s.n0), all(s.n1), all(s.n2), all(s.d0), all(s.d1), all(s.d2)
+	n0, n1, d0, d1 := all(s.n0), all(s.n1), all(s.d0), all(s.d1)
 	for len(block) >= lanes {
 		x := load(block).Min(most).Max(least)
 		y := x.Mul(x)
 		yy := y.Mul(y)
-		n := y.Add(n2).Mul(yy).Add(n1.Mul(y).Add(n0))
-		d := y.Add(d2).Mul(yy).Add(d1.Mul(y).Add(d0))
+		n := yy.Add(n1.Mul(y).Add(n0))
+		d := yy.Add(d1.Mul(y).Add(d0))
 		store(n.Mul(x).Div(d), block)
 		block = block[lanes:]
 	}
@@ -573,7 +573,7 @@ func SVF(left, right []float32, s *State, c, d *Sections, r *Response, two bool)
 		svfPlain(left, right, s, c, d, r, two)
 		return
 	}
-	if two && r.low() {
+	if two && r.low {
 		svfLowLanes(left, right, s, c, d)
 	} else if two {
 		svfTwoLanes(left, right, s, c, d, r)

@@ -18,12 +18,13 @@ type Sections struct{ B1, B2, B3 Quad }
 // Response says what sections let out: In times their input, half of V1 and V2 times
 // the sums of their states before and after a frame, which are twice their band-pass
 // and low-pass outputs.
-type Response struct{ In, HalfV1, HalfV2 Quad }
-
-// low reports whether both sections are low-passes: their loops are shorter.
-func (r *Response) low() bool {
-	return *r == Response{HalfV2: Both(0.5, 0.5)}
+type Response struct {
+	In, HalfV1, HalfV2 Quad
+	low                bool // In and HalfV1 are 0 and HalfV2 a half: there are shorter loops
 }
+
+// LowPass returns the Response of low-passes.
+func LowPass() Response { return Response{HalfV2: Both(0.5, 0.5), low: true} }
 
 // State is that of the sections; Between is what the first let out last, which the
 // second takes next.
@@ -33,7 +34,7 @@ type State struct{ S1, S2, Between Quad }
 // section, or through both where two is true. The coefficients change by d before each
 // frame; c stays where it is.
 func svfPlain(left, right []float32, s *State, c, d *Sections, r *Response, two bool) {
-	if two && right != nil && r.low() {
+	if two && right != nil && r.low {
 		svfLowBoth(left, right, s, c, d)
 		s.settle()
 		return
@@ -41,7 +42,7 @@ func svfPlain(left, right []float32, s *State, c, d *Sections, r *Response, two 
 	for side, block := range [2][]float32{left, right} {
 		switch {
 		case block == nil:
-		case two && r.low():
+		case two && r.low:
 			svfLow(block, side, s, c, d)
 		case two:
 			svfTwo(block, side, s, c, d, r)
