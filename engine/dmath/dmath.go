@@ -91,17 +91,16 @@ func Exp2(x float64) float64 {
 	x = min(x, 1000)
 	n := math.Floor(x + 0.5)
 	f := x - n
-	p := float64(e11*f) + e10
-	p = float64(p*f) + e9
-	p = float64(p*f) + e8
-	p = float64(p*f) + e7
-	p = float64(p*f) + e6
-	p = float64(p*f) + e5
-	p = float64(p*f) + e4
-	p = float64(p*f) + e3
-	p = float64(p*f) + e2
-	p = float64(p*f) + e1
-	p = float64(p*f) + 1
+	// By pairs of terms, which need not wait for each other (Estrin, 1960).
+	y := float64(f * f)
+	yy := float64(y * y)
+	a := float64(float64(e11*f)+e10) * y
+	b := float64(float64(e9*f) + e8)
+	c := float64(float64(e7*f)+e6) * y
+	d := float64(float64(e5*f) + e4)
+	e := float64(float64(e3*f)+e2) * y
+	p := float64(float64((float64(a)+b)*yy) + (float64(c) + d))
+	p = float64(p*yy) + (float64(e) + (float64(e1*f) + 1))
 	// n is within ±1000, so the exponent is that of a normal number.
 	return float64(p * math.Float64frombits(uint64(int64(n)+1023)<<52))
 }

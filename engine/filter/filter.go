@@ -19,7 +19,7 @@ type SVF struct {
 	two      bool
 	k        [2]float64 // 1/Q of each section
 	response vec.Response
-	at       vec.Sections // where the last stretch ended
+	at       [2]section // where the last stretch ended
 	state    vec.State
 	rate     float64
 	cutoff   float64 // where the last stretch ended, Hz
@@ -52,15 +52,17 @@ func NewSVF(p patch.Filter, rate float64, at Point) *SVF {
 	return f
 }
 
-func (f *SVF) sections(cutoff float64) (s vec.Sections) {
+// section holds the coefficients of a section, as vec.Sections has them.
+type section struct{ b1, b2, b3 float64 }
+
+func (f *SVF) sections(cutoff float64) (s [2]section) {
 	g := coefficient(cutoff, f.rate)
-	var b [2][3]float64
 	for i, k := range f.k {
 		a1 := 1 / (1 + float64(g*(g+k)))
 		a2 := float64(g * a1)
-		b[i] = [3]float64{float64(2*a1) - 1, float64(2 * a2), float64(float64(2*g) * a2)}
+		s[i] = section{float64(2*a1) - 1, float64(2 * a2), float64(float64(2*g) * a2)}
 	}
-	return vec.Sections{B1: vec.Both(b[0][0], b[1][0]), B2: vec.Both(b[0][1], b[1][1]), B3: vec.Both(b[0][2], b[1][2])}
+	return s
 }
 
 // coefficient returns g = tan(π·cutoff/rate) of a cutoff in Hz, which is held
@@ -72,19 +74,20 @@ func coefficient(cutoff, rate float64) float64 {
 // Process filters left and, unless it is nil, right in place; the cutoff goes from
 // where it was to its new place.
 func (f *SVF) Process(left, right []float32, _, to Point) {
-	var d vec.Sections
 	from := f.at
+	c := vec.Sections{B1: vec.Both(from[0].b1, from[1].b1), B2: vec.Both(from[0].b2, from[1].b2), B3: vec.Both(from[0].b3, from[1].b3)}
+	var d vec.Sections
 	if to.Cutoff != f.cutoff {
 		f.cutoff = to.Cutoff
 		f.at = f.sections(to.Cutoff)
 		part := 1 / float64(len(left))
-		for i := range d.B1 {
-			d.B1[i] = float64((f.at.B1[i] - from.B1[i]) * part)
-			d.B2[i] = float64((f.at.B2[i] - from.B2[i]) * part)
-			d.B3[i] = float64((f.at.B3[i] - from.B3[i]) * part)
+		var way [2]section
+		for i, s := range f.at {
+			way[i] = section{float64((s.b1 - from[i].b1) * part), float64((s.b2 - from[i].b2) * part), float64((s.b3 - from[i].b3) * part)}
 		}
+		d = vec.Sections{B1: vec.Both(way[0].b1, way[1].b1), B2: vec.Both(way[0].b2, way[1].b2), B3: vec.Both(way[0].b3, way[1].b3)}
 	}
-	vec.SVF(left, right, &f.state, &from, &d, &f.response, f.two)
+	vec.SVF(left, right, &f.state, &c, &d, &f.response, f.two)
 }
 
 // DCBlock is a first-order high-pass of a few Hz, on two channels.

@@ -130,7 +130,7 @@ func newShaper(p patch.Distortion) *shaper {
 		s.bias = float32(p.Bias / gain)
 		rest := [1]float32{s.bias}
 		if s.bend != nil {
-			s.bend.Process(rest[:])
+			s.bend.Process(rest[:], rest[:])
 		} else {
 			vec.TanhMean(rest[:], []float32{s.bias}, s.gain)
 		}
@@ -143,20 +143,23 @@ func newShaper(p patch.Distortion) *shaper {
 func (s *shaper) process(block []float32) {
 	n := len(block)
 	s.Up(block)
-	w := s.Phases(n)
-	if s.bias != 0 {
-		for _, phase := range w {
-			for i := range phase {
-				phase[i] += s.bias
-			}
+	raised, w := s.Phases(n)
+	switch {
+	case s.bias != 0:
+		for k := range w {
+			vec.Offset(w[k], raised[k], s.bias)
 		}
+		raised = w
+	case s.curve != soft:
+		copy(w[1], raised[1])
+		copy(w[3], raised[3])
 	}
 	switch s.curve {
 	case hard, fold:
 		s.smooth(&w)
 	case soft:
 		for k := range w {
-			s.bend.Process(w[k])
+			s.bend.Process(w[k], raised[k])
 		}
 	default:
 		// The last phase of the frame before stands before the first.

@@ -21,7 +21,7 @@ type Reverb struct {
 	gains    [2][4]float32 // a side: of the dry sound, the two rows let out, and the diffused sound
 	diffuse  float32       // gain of the all-passes
 	pre      [2]ring
-	diff     [2][4]ring
+	diff     [2][4]diffuser
 	line     [vec.Lines]tape
 	net      vec.Network
 	sway     [vec.Lines]sway
@@ -58,7 +58,7 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	for side := range r.pre {
 		r.pre[side] = newRing(int(float64(p.PreDelay * rate)))
 		for i := range r.diff[side] {
-			r.diff[side][i] = newRing(frames(diffFrames[side][i], rate))
+			r.diff[side][i] = newDiffuser(frames(diffFrames[side][i], rate))
 		}
 	}
 	mean := 0.0
@@ -108,7 +108,7 @@ func (r *Reverb) Process(left, right []float32) {
 		vec.Offset(in[side], dry[side], vec.Tiny)
 		r.pre[side].delay(in[side])
 		for k := range r.diff[side] {
-			r.diff[side][k].allPass(in[side], r.diffuse)
+			r.diff[side][k].process(in[side], r.diffuse)
 		}
 	}
 	for k := range r.line {
@@ -207,13 +207,29 @@ func (d *ring) delay(x []float32) {
 	}
 }
 
-// allPass filters x in place with Schroeder's all-pass.
-func (d *ring) allPass(x []float32, gain float32) {
-	for len(x) > 0 {
-		piece := d.next(len(x))
-		vec.AllPass(x[:len(piece)], piece, gain)
-		x = x[len(piece):]
+// diffuser is Schroeder's all-pass. What goes into its delay stands in one piece, the
+// oldest at the place at; at the end of the memory it goes back to the start.
+type diffuser struct {
+	frames []float32
+	delay  int
+	at     int
+}
+
+// diffuserBlocks is how many blocks go into the memory before it is full.
+const diffuserBlocks = 8
+
+func newDiffuser(delay int) diffuser {
+	return diffuser{make([]float32, delay+diffuserBlocks*maxFrames), delay, 0}
+}
+
+// process filters x in place.
+func (d *diffuser) process(x []float32, gain float32) {
+	if d.at+d.delay+len(x) > len(d.frames) {
+		copy(d.frames, d.frames[d.at:d.at+d.delay])
+		d.at = 0
 	}
+	vec.AllPass(x, d.frames[d.at:], d.delay, gain)
+	d.at += len(x)
 }
 
 // sway moves the place at which a line is read to and fro, so that its modes waver.

@@ -15,7 +15,7 @@ func BenchmarkLoops(b *testing.B) {
 	}
 	inner := (*[Inner]Tap)(outer[:])
 	x, y, z, even, odd := s.block(MaxBlock+2*Outer-1), s.block(MaxBlock), s.block(MaxBlock), s.block(MaxBlock+Inner-1), s.block(MaxBlock+Inner)
-	past, steps := s.block(MaxBlock), make([]int32, MaxBlock)
+	past, steps := s.block(MaxBlock+100), make([]int32, MaxBlock)
 	near := make([]float32, MaxBlock)
 	for i := range near {
 		near[i] = s.Float32() - 0.5
@@ -38,9 +38,9 @@ func BenchmarkLoops(b *testing.B) {
 		{"SymmetricCentre", func() { Symmetric(y, z, 0.5, x, &outer) }, func() { symmetricPlain(y, z, 0.5, x, &outer) }},
 		{"Crossed", func() { Crossed(y, z, nil, nil, 0, even, odd, inner) }, func() { crossedPlain(y, z, nil, nil, 0, even, odd, inner) }},
 		{"CrossedCentre", func() { Crossed(y, z, past, past, 0.5, even, odd, inner) }, func() { crossedPlain(y, z, past, past, 0.5, even, odd, inner) }},
-		{"Saturation", func() { copy(y, near); bend.Process(y) }, func() { copy(y, near); bend.plain(y) }},
+		{"Saturation", func() { bend.Process(y, near) }, func() { bend.plain(y, near) }},
 		{"Quantize", func() { Quantize(steps, near, 1<<23, 1, 2) }, func() { quantizePlain(steps, near, 1<<23, 1, 2) }},
-		{"AllPass", func() { AllPass(near, past, 0.5) }, func() { allPassPlain(near, past, 0.5) }},
+		{"AllPass", func() { AllPass(near, past, 100, 0.5) }, func() { allPassPlain(near, past, 100, 0.5) }},
 		{"SVFTwo", func() { SVF(y, z, &state, &c, &d, &low, true) }, func() { svfPlain(y, z, &state, &c, &d, &low, true) }},
 		{"Peak", func() { Peak(near) }, func() { peakPlain(near) }},
 		{"Network", func() { net.Process(near, near) }, func() { net.processPlain(near, near) }},

@@ -17,8 +17,8 @@ func Crossed(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []f
 	crossedPlain(dst0, dst1, centre0, centre1, gain, even, odd, taps)
 }
 
-// Process bends each x.
-func (s *Saturation) Process(block []float32) { s.plain(block) }
+// Process sets dst to what src, of the same length, is bent to.
+func (s *Saturation) Process(dst, src []float32) { s.plain(dst, src) }
 
 // TanhMean sets each x to the mean of tanh(drive·u) for u from the sample before it to
 // x: first-order antiderivative anti-aliasing (Parker, Zavalishin and Le Bivic,
@@ -45,9 +45,10 @@ func Offset(dst, src []float32, by float32) { offsetPlain(dst, src, by) }
 // Interleave puts left and right in turns into dst.
 func Interleave(dst, left, right []float32) { interleavePlain(dst, left, right) }
 
-// AllPass runs x through Schroeder's all-pass with the gain g; past holds what went
-// into its delay a whole delay ago and takes what goes in now.
-func AllPass(x, past []float32, g float32) { allPassPlain(x, past, g) }
+// AllPass runs x through Schroeder's all-pass with the gain g. past holds what went into
+// its delay, the oldest first, and takes what goes in now delay frames later, at least
+// LeastDelay.
+func AllPass(x, past []float32, delay int, g float32) { allPassPlain(x, past, delay, g) }
 
 // Residual adds y·gl to left and y·gr to right, with y = a + f·(b−a).
 func Residual(left, right, a, b *[Taps]float32, f, gl, gr float32) {

@@ -31,13 +31,14 @@ func store(v archsimd.Float32x8, x []float32) { v.Store((*[lanes]float32)(x)) }
 
 func all(x float32) archsimd.Float32x8 { return archsimd.BroadcastFloat32x8(x) }
 
-// long is the number of samples of a step of the filters: four sums run side by side.
-const long = 4 * lanes
+// quadruple is the number of samples of a step of the filters: four sums run side by
+// side.
+const quadruple = 4 * lanes
 
 // Symmetric sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over j of
 // taps[j]·(x[i+11−j] + x[i+12+j]): a symmetric filter whose first window starts with x.
 func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]Tap) {
-	n := whole(len(dst), long)
+	n := whole(len(dst), quadruple)
 	symmetricLanes(dst[:n], centre, gain, x, taps)
 	if n < len(dst) {
 		if centre != nil {
@@ -49,12 +50,13 @@ func Symmetric(dst, centre []float32, gain float32, x []float32, taps *[Outer]Ta
 
 func symmetricLanes(dst, centre []float32, gain float32, x []float32, taps *[Outer]Tap) {
 	g := Tap{gain, gain, gain, gain, gain, gain, gain, gain}
-	for i := 0; i < len(dst); i += long {
-		var c *[long]float32
+	long := long(taps)
+	for i := 0; i < len(dst); i += quadruple {
+		var c *[quadruple]float32
 		if centre != nil {
-			c = (*[long]float32)(centre[i:])
+			c = (*[quadruple]float32)(centre[i:])
 		}
-		symmetricStep((*[long]float32)(dst[i:]), c, &g, (*[2*Outer - 1 + long]float32)(x[i:]), taps)
+		symmetricStep((*[quadruple]float32)(dst[i:]), c, &g, (*[2*Outer - 1 + quadruple]float32)(x[i:]), taps, long)
 	}
 	archsimd.ClearAVXUpperBits()
 }
@@ -63,42 +65,44 @@ func symmetricLanes(dst, centre []float32, gain float32, x []float32, taps *[Out
 // the windows written out, so that the registers are free for the sums.
 //
 //go:noinline
-func symmetricStep(dst, centre *[long]float32, gain *Tap, w *[2*Outer - 1 + long]float32, taps *[Outer]Tap) {
-	s0, s1, s2, s3 := product((*[long]float32)(w[11:]), (*[long]float32)(w[12:]), load(taps[0][:]))
+func symmetricStep(dst, centre *[quadruple]float32, gain *Tap, w *[2*Outer - 1 + quadruple]float32, taps *[Outer]Tap, long bool) {
+	s0, s1, s2, s3 := product((*[quadruple]float32)(w[11:]), (*[quadruple]float32)(w[12:]), load(taps[0][:]))
 	if centre != nil {
 		s0, s1, s2, s3 = withCentre(s0, s1, s2, s3, load(gain[:]), centre)
 	}
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[10:]), (*[long]float32)(w[13:]), load(taps[1][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[9:]), (*[long]float32)(w[14:]), load(taps[2][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[8:]), (*[long]float32)(w[15:]), load(taps[3][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[7:]), (*[long]float32)(w[16:]), load(taps[4][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[6:]), (*[long]float32)(w[17:]), load(taps[5][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[5:]), (*[long]float32)(w[18:]), load(taps[6][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[4:]), (*[long]float32)(w[19:]), load(taps[7][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[3:]), (*[long]float32)(w[20:]), load(taps[8][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[2:]), (*[long]float32)(w[21:]), load(taps[9][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[1:]), (*[long]float32)(w[22:]), load(taps[10][:]))
-	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[long]float32)(w[0:]), (*[long]float32)(w[23:]), load(taps[11][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[10:]), (*[quadruple]float32)(w[13:]), load(taps[1][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[9:]), (*[quadruple]float32)(w[14:]), load(taps[2][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[8:]), (*[quadruple]float32)(w[15:]), load(taps[3][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[7:]), (*[quadruple]float32)(w[16:]), load(taps[4][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[6:]), (*[quadruple]float32)(w[17:]), load(taps[5][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[5:]), (*[quadruple]float32)(w[18:]), load(taps[6][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[4:]), (*[quadruple]float32)(w[19:]), load(taps[7][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[3:]), (*[quadruple]float32)(w[20:]), load(taps[8][:]))
+	s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[2:]), (*[quadruple]float32)(w[21:]), load(taps[9][:]))
+	if long {
+		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[1:]), (*[quadruple]float32)(w[22:]), load(taps[10][:]))
+		s0, s1, s2, s3 = pair(s0, s1, s2, s3, (*[quadruple]float32)(w[0:]), (*[quadruple]float32)(w[23:]), load(taps[11][:]))
+	}
 	spread(s0, s1, s2, s3, dst)
 }
 
 // product is c·(a + b).
-func product(a, b *[long]float32, c archsimd.Float32x8) (_, _, _, _ archsimd.Float32x8) {
+func product(a, b *[quadruple]float32, c archsimd.Float32x8) (_, _, _, _ archsimd.Float32x8) {
 	return c.Mul(load(a[0:]).Add(load(b[0:]))), c.Mul(load(a[8:]).Add(load(b[8:]))),
 		c.Mul(load(a[16:]).Add(load(b[16:]))), c.Mul(load(a[24:]).Add(load(b[24:])))
 }
 
-func withCentre(s0, s1, s2, s3, g archsimd.Float32x8, x *[long]float32) (_, _, _, _ archsimd.Float32x8) {
+func withCentre(s0, s1, s2, s3, g archsimd.Float32x8, x *[quadruple]float32) (_, _, _, _ archsimd.Float32x8) {
 	return s0.Add(g.Mul(load(x[0:]))), s1.Add(g.Mul(load(x[8:]))), s2.Add(g.Mul(load(x[16:]))), s3.Add(g.Mul(load(x[24:])))
 }
 
 // pair adds c·(a + b).
-func pair(s0, s1, s2, s3 archsimd.Float32x8, a, b *[long]float32, c archsimd.Float32x8) (_, _, _, _ archsimd.Float32x8) {
+func pair(s0, s1, s2, s3 archsimd.Float32x8, a, b *[quadruple]float32, c archsimd.Float32x8) (_, _, _, _ archsimd.Float32x8) {
 	return s0.Add(c.Mul(load(a[0:]).Add(load(b[0:])))), s1.Add(c.Mul(load(a[8:]).Add(load(b[8:])))),
 		s2.Add(c.Mul(load(a[16:]).Add(load(b[16:])))), s3.Add(c.Mul(load(a[24:]).Add(load(b[24:]))))
 }
 
-func spread(s0, s1, s2, s3 archsimd.Float32x8, x *[long]float32) {
+func spread(s0, s1, s2, s3 archsimd.Float32x8, x *[quadruple]float32) {
 	store(s0, x[0:])
 	store(s1, x[8:])
 	store(s2, x[16:])
@@ -173,24 +177,24 @@ func tanhLanes(x, most, least, n0, n1, n2, d1, d2, d3 archsimd.Float32x8) archsi
 	return n.Mul(x).Div(d)
 }
 
-// Process bends each x.
-func (s *Saturation) Process(block []float32) {
-	n := whole(len(block), lanes)
-	s.bendLanes(block[:n])
-	s.plain(block[n:])
+// Process sets dst to what src, of the same length, is bent to.
+func (s *Saturation) Process(dst, src []float32) {
+	n := whole(len(src), lanes)
+	s.bendLanes(dst[:n], src[:n])
+	s.plain(dst[n:], src[n:])
 }
 
-func (s *Saturation) bendLanes(block []float32) {
+func (s *Saturation) bendLanes(dst, src []float32) {
 	most, least := all(s.most), all(-s.most)
 	n0, n1, d0, d1 := all(s.n0), all(s.n1), all(s.d0), all(s.d1)
-	for len(block) >= lanes {
-		x := load(block).Min(most).Max(least)
+	for len(dst) >= lanes && len(src) >= lanes {
+		x := load(src).Min(most).Max(least)
 		y := x.Mul(x)
 		yy := y.Mul(y)
 		n := yy.Add(n1.Mul(y).Add(n0))
 		d := yy.Add(d1.Mul(y).Add(d0))
-		store(n.Mul(x).Div(d), block)
-		block = block[lanes:]
+		store(n.Mul(x).Div(d), dst)
+		dst, src = dst[lanes:], src[lanes:]
 	}
 	archsimd.ClearAVXUpperBits()
 }
@@ -375,22 +379,23 @@ func interleaveLanes(dst, left, right []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
-// AllPass runs x through Schroeder's all-pass with the gain g; past holds what went
-// into its delay a whole delay ago and takes what goes in now.
-func AllPass(x, past []float32, g float32) {
+// AllPass runs x through Schroeder's all-pass with the gain g. past holds what went into
+// its delay, the oldest first, and takes what goes in now delay frames later, at least
+// LeastDelay.
+func AllPass(x, past []float32, delay int, g float32) {
 	n := whole(len(x), lanes)
-	allPassLanes(x[:n], past[:n], g)
-	allPassPlain(x[n:], past[n:], g)
+	allPassLanes(x[:n], past[:n], past[delay:], g)
+	allPassPlain(x[n:], past[n:], delay, g)
 }
 
-func allPassLanes(x, past []float32, g float32) {
+func allPassLanes(x, past, next []float32, g float32) {
 	gain := all(g)
-	for len(x) >= lanes && len(past) >= lanes {
+	for len(x) >= lanes && len(past) >= lanes && len(next) >= lanes {
 		y := load(past)
 		w := load(x).Add(gain.Mul(y))
 		store(y.Sub(gain.Mul(w)), x)
-		store(w, past)
-		x, past = x[lanes:], past[lanes:]
+		store(w, next)
+		x, past, next = x[lanes:], past[lanes:], next[lanes:]
 	}
 	archsimd.ClearAVXUpperBits()
 }
@@ -747,8 +752,9 @@ func (n *Network) halfNetworkLanes(k int, to *[halfLines]*[MaxBlock]float32, in,
 		f0, f2, f1, f3 = f0.Add(f2), f0.Sub(f2), f1.Add(f3), f1.Sub(f3)
 		f4, f6, f5, f7 = f4.Add(f6), f4.Sub(f6), f5.Add(f7), f5.Sub(f7)
 		x := load(in[i:])
-		store(x.Add(f0.Add(f4)), to[0][i:])
-		store(x.Add(f0.Sub(f4)), to[4][i:])
+		f0, f3 = f0.Add(x), f3.Add(x)
+		store(f0.Add(f4), to[0][i:])
+		store(f0.Sub(f4), to[4][i:])
 		store(x.Add(f1.Add(f5)), to[1][i:])
 		f5 = f1.Sub(f5)
 		store(f5, left[i:])
@@ -757,8 +763,8 @@ func (n *Network) halfNetworkLanes(k int, to *[halfLines]*[MaxBlock]float32, in,
 		store(f1, right[i:])
 		store(x.Add(f1), to[2][i:])
 		store(x.Add(f2.Sub(f6)), to[6][i:])
-		store(x.Add(f3.Add(f7)), to[3][i:])
-		store(x.Add(f3.Sub(f7)), to[7][i:])
+		store(f3.Add(f7), to[3][i:])
+		store(f3.Sub(f7), to[7][i:])
 	}
 	store(m, n.Memory[k:])
 	archsimd.ClearAVXUpperBits()

@@ -14,7 +14,8 @@ import (
 // numbers: 300 dB below full scale.
 const Tiny = 1e-15
 
-// Outer and Inner are the numbers of tap pairs of the two filters here.
+// Outer and Inner are the numbers of tap pairs of the two filters here, at most. Where
+// the last two of Outer are 0 they take no time.
 const (
 	Outer = 12
 	Inner = 4
@@ -23,10 +24,18 @@ const (
 // Tap is a coefficient, once for each lane.
 type Tap [8]float32
 
+// long reports whether a filter has more than ten pairs of taps.
+func long(c *[Outer]Tap) bool { return c[Outer-2][0] != 0 || c[Outer-1][0] != 0 }
+
 // symmetricPlain sets dst[i] to gain·centre[i], unless centre is nil, plus the sum over
 // j of taps[j]·(x[i+11−j] + x[i+12+j]). Four sums run side by side, so that none waits
 // for itself.
 func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]Tap) {
+	long := long(c)
+	pairs := Outer
+	if !long {
+		pairs -= 2
+	}
 	i := 0
 	for ; i+4 <= len(dst); i += 4 {
 		w := (*[2*Outer + 3]float32)(x[i:])
@@ -48,8 +57,10 @@ func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]
 		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[4:]), (*[4]float32)(w[19:]), c[7][0])
 		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[3:]), (*[4]float32)(w[20:]), c[8][0])
 		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[2:]), (*[4]float32)(w[21:]), c[9][0])
-		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[1:]), (*[4]float32)(w[22:]), c[10][0])
-		s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[0:]), (*[4]float32)(w[23:]), c[11][0])
+		if long {
+			s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[1:]), (*[4]float32)(w[22:]), c[10][0])
+			s0, s1, s2, s3 = pairPlain(s0, s1, s2, s3, (*[4]float32)(w[0:]), (*[4]float32)(w[23:]), c[11][0])
+		}
 		d := (*[4]float32)(dst[i:])
 		d[0], d[1], d[2], d[3] = s0, s1, s2, s3
 	}
@@ -59,7 +70,7 @@ func symmetricPlain(dst, centre []float32, gain float32, x []float32, c *[Outer]
 		if centre != nil {
 			s += float32(gain * centre[i])
 		}
-		for j := 1; j < Outer; j++ {
+		for j := 1; j < pairs; j++ {
 			s += float32(c[j][0] * (w[Outer-1-j] + w[Outer+j]))
 		}
 		dst[i] = s
@@ -139,6 +150,7 @@ const (
 type Saturation struct {
 	Unit   float32
 	most   float32 // where tanh comes to 1
+	top    float32 // what most is bent to
 	n0, n1 float32 // numerator over x, by powers of x²; that of the second is 1
 	d0, d1 float32 // denominator, likewise
 }
@@ -147,31 +159,35 @@ type Saturation struct {
 func NewSaturation(drive float64) *Saturation {
 	y := 1 / float64(drive*drive)
 	yy := float64(y * y)
-	return &Saturation{
+	s := &Saturation{
 		Unit: float32(drive * bendN2),
 		most: float32(bendMost / drive),
 		n0:   float32(bendZero * yy), n1: float32(bendFirst * y),
 		d0: float32(bendD0 * yy), d1: float32(bendD1 * y),
 	}
+	top := [1]float32{s.most}
+	s.plain(top[:], top[:])
+	s.top = top[0]
+	return s
 }
 
-// plain bends each x.
-func (s *Saturation) plain(block []float32) {
+// plain sets dst to what src is bent to.
+func (s *Saturation) plain(dst, src []float32) {
+	dst = dst[:len(src)]
 	n0, n1, d0, d1, square := s.n0, s.n1, s.d0, s.d1, float32(s.most*s.most)
-	for i, x := range block {
+	for i, x := range src {
 		y := float32(x * x)
 		if y > square { // never for one that is not above most: squares of neighbours differ
-			y = square
-			if x > 0 {
-				x = s.most
-			} else {
-				x = -s.most
+			dst[i] = s.top
+			if x < 0 {
+				dst[i] = -s.top
 			}
+			continue
 		}
 		yy := float32(y * y)
 		n := yy + (float32(n1*y) + n0)
 		d := yy + (float32(d1*y) + d0)
-		block[i] = float32(n*x) / d
+		dst[i] = float32(n*x) / d
 	}
 }
 
@@ -318,25 +334,29 @@ func interleavePlain(dst, left, right []float32) {
 	}
 }
 
-// allPassPlain runs x through Schroeder's all-pass with the gain g; past holds what
-// went into its delay a whole delay ago and takes what goes in now.
-func allPassPlain(x, past []float32, g float32) {
-	past = past[:len(x)]
-	for len(x) >= 4 && len(past) >= 4 {
-		a, b := (*[4]float32)(x), (*[4]float32)(past)
+// allPassPlain runs x through Schroeder's all-pass with the gain g. past holds what went
+// into its delay, the oldest first, and takes what goes in now delay frames later, at least
+// LeastDelay.
+func allPassPlain(x, past []float32, delay int, g float32) {
+	old, next := past[:len(x)], past[delay:][:len(x)]
+	for len(x) >= 4 && len(old) >= 4 && len(next) >= 4 {
+		a, b, c := (*[4]float32)(x), (*[4]float32)(old), (*[4]float32)(next)
 		y0, y1, y2, y3 := b[0], b[1], b[2], b[3]
 		w0, w1, w2, w3 := a[0]+float32(g*y0), a[1]+float32(g*y1), a[2]+float32(g*y2), a[3]+float32(g*y3)
 		a[0], a[1], a[2], a[3] = y0-float32(g*w0), y1-float32(g*w1), y2-float32(g*w2), y3-float32(g*w3)
-		b[0], b[1], b[2], b[3] = w0, w1, w2, w3
-		x, past = x[4:], past[4:]
+		c[0], c[1], c[2], c[3] = w0, w1, w2, w3
+		x, old, next = x[4:], old[4:], next[4:]
 	}
 	for i, v := range x {
-		y := past[i]
+		y := old[i]
 		w := v + float32(g*y)
 		x[i] = y - float32(g*w)
-		past[i] = w
+		next[i] = w
 	}
 }
+
+// LeastDelay is that of AllPass in frames: no sample of a step is in its own past.
+const LeastDelay = 8
 
 // Taps is the number of samples that Residual adds.
 const Taps = 32
@@ -470,14 +490,14 @@ func sumsPlain(x []float32) (even, odd float64) {
 	for len(x) > 0 {
 		piece := x[:min(len(x), sumPiece)]
 		x = x[len(piece):]
-		var s [8]float32
+		var s0, s1, s2, s3, s4, s5, s6, s7 float32
 		for len(piece) >= 8 {
 			v := (*[8]float32)(piece)
-			for k := range s {
-				s[k] += v[k]
-			}
+			s0, s1, s2, s3 = s0+v[0], s1+v[1], s2+v[2], s3+v[3]
+			s4, s5, s6, s7 = s4+v[4], s5+v[5], s6+v[6], s7+v[7]
 			piece = piece[8:]
 		}
+		s := [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
 		e, o := sumRest(s, piece)
 		even, odd = even+e, odd+o
 	}

@@ -67,8 +67,8 @@ func TestSameBits(t *testing.T) {
 				fast[0], fast[1], fast[2] = bend.most, math.Nextafter32(bend.most, 9), -math.Nextafter32(bend.most, 9)
 				copy(plain, fast[:3])
 			}
-			bend.Process(fast)
-			bend.plain(plain)
+			bend.Process(fast, fast)
+			bend.plain(plain, plain)
 		},
 		"TanhMean": func(s source, n int, fast, plain []float32) {
 			before := s.block(n)
@@ -144,6 +144,11 @@ func TestFiltersHaveTheSameBits(t *testing.T) {
 			Symmetric(got, centre, 0.5, x, &outer)
 			symmetricPlain(want, centre, 0.5, x, &outer)
 			same(t, "Symmetric", got, want)
+			short := outer
+			short[Outer-2], short[Outer-1] = Tap{}, Tap{}
+			Symmetric(got, centre, 0.5, x, &short)
+			symmetricPlain(want, centre, 0.5, x, &short)
+			same(t, "Symmetric of ten pairs", got, want)
 			got1, want1 := make([]float32, n), make([]float32, n)
 			Crossed(got, got1, centre, centre, 0.5, even, odd, inner)
 			crossedPlain(want, want1, centre, centre, 0.5, even, odd, inner)
@@ -155,12 +160,14 @@ func TestFiltersHaveTheSameBits(t *testing.T) {
 
 func TestAllPassHasTheSameBits(t *testing.T) {
 	each(t, func(t *testing.T, s source, n int) {
-		x, past := s.block(n), s.block(n)
-		y, later := slices.Clone(x), slices.Clone(past)
-		AllPass(x, past, 0.6)
-		allPassPlain(y, later, 0.6)
-		same(t, "output", x, y)
-		same(t, "memory", past, later)
+		for _, delay := range []int{LeastDelay, 13, 300} {
+			x, past := s.block(n), s.block(n+delay)
+			y, later := slices.Clone(x), slices.Clone(past)
+			AllPass(x, past, delay, 0.6)
+			allPassPlain(y, later, delay, 0.6)
+			same(t, "output", x, y)
+			same(t, "memory", past, later)
+		}
 	})
 }
 
@@ -283,7 +290,7 @@ func TestSaturation(t *testing.T) {
 		for i := -8000; i <= 8000; i++ {
 			u := float32(i) / 1000
 			x := []float32{u, -u}
-			bend.Process(x)
+			bend.Process(x, x)
 			if y := x[0] * bend.Unit; math.Abs(float64(y)-math.Tanh(drive*float64(u))) > 1e-4 || x[0] != -x[1] || y > 1+1e-6 {
 				t.Fatalf("tanh(%g·%g) = %g, tanh(−) = %g", drive, u, y, x[1]*bend.Unit)
 			}
