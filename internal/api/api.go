@@ -4,7 +4,6 @@ package api
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
@@ -107,38 +105,11 @@ type Options struct {
 	Log         *slog.Logger
 }
 
-// document is the OpenAPI description of everything here.
-//
-//go:embed openapi.yaml
-var document []byte
-
-// Document returns the OpenAPI description, checked.
-func Document(ctx context.Context) (*openapi3.T, error) {
-	doc, err := load()
-	if err != nil {
-		return nil, err
-	}
-	if err := doc.Validate(ctx); err != nil {
-		return nil, fmt.Errorf("check openapi.yaml: %w", err)
-	}
-	return doc, nil
-}
-
-// load reads the description. It is a part of the program and not checked again at
-// every start: the tests do.
-func load() (*openapi3.T, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(document)
-	if err != nil {
-		return nil, fmt.Errorf("read openapi.yaml: %w", err)
-	}
-	return doc, nil
-}
-
 // API is the HTTP handler.
 type API struct {
 	opt    Options
 	log    *slog.Logger
-	doc    *openapi3.T
+	doc    *document
 	origin string // of PublicURL
 	csp    string
 	engine *gin.Engine
@@ -153,7 +124,7 @@ type API struct {
 
 // New returns the API.
 func New(opt Options) (*API, error) {
-	doc, err := load()
+	doc, err := readDocument()
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,8 @@
 package api
 
+// Source returns the OpenAPI description as it is written.
+func Source() []byte { return source }
+
 // Registered returns what the router really answers, as "GET /v1/sounds".
 func (a *API) Registered() []string {
 	routes := a.engine.Routes()

@@ -56,8 +56,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, backing.Leaks())
 }
 
-// document is that of the API, read once: the tests only look at it.
-var document = sync.OnceValues(func() (*openapi3.T, error) { return api.Document(context.Background()) })
+// document is that of the API, checked and read once: the tests only look at it.
+var document = sync.OnceValues(func() (*openapi3.T, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.Source())
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(context.Background())
+})
 
 // setup says how a plant differs from the usual one.
 type setup struct {

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 
 	"patchlab/internal/health"
@@ -43,7 +42,7 @@ func (a *API) openapi(c *gin.Context) error {
 		return err
 	}
 	c.Header("Cache-Control", "public, max-age=300")
-	return a.reply(c, http.StatusOK, a.doc)
+	return a.reply(c, http.StatusOK, json.RawMessage(a.doc.json))
 }
 
 // app serves the browser app: its files, and index.html for every other path
@@ -128,46 +127,14 @@ func (a *API) page(c *gin.Context, status int, text string, data any) error {
 	return nil
 }
 
-// operation is one line of /docs.
-type operation struct {
-	Method, Path, Summary, Description string
-	Parameters                         []*openapi3.Parameter
-	Body                               string
-	Responses                          []response
-}
-
-type response struct{ Status, Description string }
-
 // docs shows the OpenAPI document to people.
 func (a *API) docs(c *gin.Context) error {
 	if err := onlyQuery(c); err != nil {
 		return err
 	}
-	var ops []operation
-	for _, p := range a.doc.Paths.InMatchingOrder() {
-		for method, op := range a.doc.Paths.Value(p).Operations() {
-			o := operation{Method: method, Path: p, Summary: op.Summary, Description: op.Description}
-			for _, param := range op.Parameters {
-				o.Parameters = append(o.Parameters, param.Value)
-			}
-			if op.RequestBody != nil {
-				if media := op.RequestBody.Value.Content.Get("application/json"); media != nil {
-					o.Body = strings.TrimPrefix(media.Schema.Ref, "#/components/schemas/")
-				}
-			}
-			for code, r := range op.Responses.Map() {
-				if r.Value.Description != nil {
-					o.Responses = append(o.Responses, response{code, *r.Value.Description})
-				}
-			}
-			slices.SortFunc(o.Responses, func(x, y response) int { return strings.Compare(x.Status, y.Status) })
-			ops = append(ops, o)
-		}
-	}
-	slices.SortFunc(ops, func(x, y operation) int { return strings.Compare(x.Path+x.Method, y.Path+y.Method) })
 	schemas := make(map[string]string, len(a.doc.Components.Schemas))
 	for name, s := range a.doc.Components.Schemas {
-		b, err := json.MarshalIndent(s.Value, "", "  ")
+		b, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
 			return fmt.Errorf("encode schema %s: %w", name, err)
 		}
@@ -184,7 +151,7 @@ func (a *API) docs(c *gin.Context) error {
 		problems[code] = status(code)
 	}
 	return a.page(c, http.StatusOK, docsPage, map[string]any{
-		"Info": a.doc.Info, "Operations": ops, "Schemas": schemas, "Problems": problems,
+		"Info": a.doc.Info, "Operations": a.doc.lines(), "Schemas": schemas, "Problems": problems,
 	})
 }
 

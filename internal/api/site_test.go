@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"patchlab/internal/api"
@@ -110,11 +111,17 @@ func TestDocs(t *testing.T) {
 		for _, code := range []model.Code{model.CodeInvalid, model.CodeNotReady, model.CodeGone, model.CodeRateLimited, model.CodeRange} {
 			require.Contains(t, page, `id="`+string(code)+`"`)
 		}
+		// What an operation refers to is shown as well.
+		require.Contains(t, page, "X-Requested-With (header")
+		require.Contains(t, page, `Body: <a href="#GenerateRequest">`)
 		v.do(http.MethodHead, "/docs", nil).is(http.StatusOK)
 		v.get("/docs?x=1").fails(http.StatusUnprocessableEntity, model.CodeInvalid, "x")
 		json := v.get("/v1/openapi.json").is(http.StatusOK)
 		require.Equal(t, "public, max-age=300", json.header.Get("Cache-Control"))
-		require.Contains(t, string(json.body), `"openapi":"3.0.3"`)
+		served, err := openapi3.NewLoader().LoadFromData(json.body)
+		require.NoError(t, err)
+		require.NoError(t, served.Validate(t.Context()))
+		require.Equal(t, p.doc.Paths.Len(), served.Paths.Len())
 	})
 }
 
