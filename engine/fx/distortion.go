@@ -86,24 +86,11 @@ const smoothDrive = 12
 // shaper sends a channel through a curve at four times its rate.
 type shaper struct {
 	*oversample.Four
-	curve curve
-	bend  *vec.Saturation // of soft
-	gain  float32         // before the curve
-	bias  float32         // added before the curve, over gain
-	rest  float32         // what comes out for silence
-	last  float32         // the sample at four times the rate before those that are due
-	prior [maxFrames]float32
-	older [2]float64 // of hard and fold: the last sample, and what it leaves for the next
+	bend   *vec.Saturation // where that is enough, else nil
+	smooth *smoother
+	bias   float32 // added before the curve
+	rest   float32 // what comes out for silence
 }
-
-type curve int
-
-const (
-	soft curve = iota
-	softMean
-	hard
-	fold
-)
 
 // newShaper makes up the level by half of the drive, so that more drive is denser
 // rather than just louder. The fold takes half of the drive: it doubles the harmonics
@@ -114,14 +101,14 @@ func newShaper(p patch.Distortion) *shaper {
 		drive = float64(0.5 * drive)
 	}
 	gain, makeup := dmath.Gain(drive), dmath.Gain(-drive/2)
-	s := &shaper{gain: float32(gain)}
+	s := &shaper{}
 	switch {
 	case p.Type == "hard":
-		s.curve = hard
+		s.smooth = newSmoother(clip, gain)
 	case p.Type == "fold":
-		s.curve = fold
+		s.smooth = newSmoother(fold, gain)
 	case p.Drive > smoothDrive:
-		s.curve = softMean
+		s.smooth = newSmoother(tanh, gain)
 	default:
 		s.bend = vec.NewSaturation(gain)
 		makeup = float64(makeup * float64(s.bend.Unit))
@@ -132,7 +119,7 @@ func newShaper(p patch.Distortion) *shaper {
 		if s.bend != nil {
 			s.bend.Process(rest[:], rest[:])
 		} else {
-			vec.TanhMean(rest[:], []float32{s.bias}, s.gain)
+			rest[0] = float32(s.smooth.start(float64(s.bias)))
 		}
 		s.rest = float32(float64(rest[0]) * makeup)
 	}
@@ -144,111 +131,21 @@ func (s *shaper) process(block []float32) {
 	n := len(block)
 	s.Up(block)
 	raised, w := s.Phases(n)
-	switch {
-	case s.bias != 0:
+	if s.bias != 0 {
 		for k := range w {
 			vec.Offset(w[k], raised[k], s.bias)
 		}
 		raised = w
-	case s.curve != soft:
-		copy(w[1], raised[1])
-		copy(w[3], raised[3])
 	}
-	switch s.curve {
-	case hard, fold:
-		s.smooth(&w)
-	case soft:
+	if s.bend != nil {
 		for k := range w {
 			s.bend.Process(w[k], raised[k])
 		}
-	default:
-		// The last phase of the frame before stands before the first.
-		prior := s.prior[:n]
-		prior[0] = s.last
-		copy(prior[1:], w[3])
-		s.last = w[3][n-1]
-		before := [4][]float32{prior, w[0], w[1], w[2]}
-		for k := 3; k >= 0; k-- {
-			vec.TanhMean(w[k], before[k], s.gain)
-		}
+	} else {
+		s.smooth.process(&w, &raised)
 	}
 	s.Down(block)
 	if s.rest != 0 {
 		vec.Offset(block, block, -s.rest)
-	}
-}
-
-// smooth sends the phases through hard or fold by second-order antiderivative
-// anti-aliasing: the mean of what the curve makes of the straight line through the
-// samples, weighted by a triangle over two steps (Bilbao, Esqueda, Parker and Välimäki,
-// "Antiderivative antialiasing for memoryless nonlinearities", 2017).
-func (s *shaper) smooth(w *[4][]float32) {
-	last, falling := s.older[0], s.older[1]
-	gain := float64(s.gain)
-	w0, w1, w2, w3 := w[0], w[1], w[2], w[3]
-	means := clipMeans
-	if s.curve == fold {
-		means = foldMeans
-	}
-	for i := range w0 {
-		for _, p := range [4]*float32{&w0[i], &w1[i], &w2[i], &w3[i]} {
-			x := max(-1e4, min(1e4, float64(gain*float64(*p))))
-			mean, late := means(last, x)
-			*p = float32(falling + (mean - late))
-			last, falling = x, late
-		}
-	}
-	s.older = [2]float64{last, falling}
-}
-
-// foldMeans returns the mean of sin(π/2·u) for u from a to b, and that weighted by the
-// way that has been gone.
-func foldMeans(a, b float64) (mean, late float64) {
-	d := b - a
-	if d < 1e-3 && d > -1e-3 {
-		return dmath.SinTurns(float64(0.125 * (a + b))), float64(0.5 * dmath.SinTurns(float64(a*(1.0/12))+float64(b*(1.0/6))))
-	}
-	const k = 2 / dmath.Pi
-	sa, sb := dmath.SinTurns(float64(0.25*a)), dmath.SinTurns(float64(0.25*b))
-	ca, cb := dmath.CosTurns(float64(0.25*a)), dmath.CosTurns(float64(0.25*b))
-	mean = float64(k*(ca-cb)) / d
-	late = (float64((k*k)*(sb-sa))/d - float64(k*cb)) / d
-	return mean, late
-}
-
-// clipMeans returns the mean of the clipped line from a to b, and that weighted by
-// the way that has been gone.
-func clipMeans(a, b float64) (mean, late float64) {
-	if a <= 1 && a >= -1 && b <= 1 && b >= -1 {
-		return float64(0.5 * (a + b)), float64(a*(1.0/6)) + float64(b*(1.0/3))
-	}
-	if a >= 1 && b >= 1 {
-		return 1, 0.5
-	}
-	if a <= -1 && b <= -1 {
-		return -1, -0.5
-	}
-	d := b - a
-	if d < 1e-3 && d > -1e-3 { // a corner within so short a way does not matter
-		m := max(-1, min(1, float64(0.5*(a+b))))
-		return m, float64(0.5 * m)
-	}
-	a1, a2 := clipIntegrals(a)
-	b1, b2 := clipIntegrals(b)
-	mean = (b1 - a1) / d
-	late = (b1 - (b2-a2)/d) / d
-	return mean, late
-}
-
-// clipIntegrals returns the first and second antiderivative of a clipped x.
-func clipIntegrals(x float64) (first, second float64) {
-	y := float64(x * x)
-	switch {
-	case x > 1:
-		return x - 0.5, float64(0.5*y) - float64(0.5*x) + 1.0/6
-	case x < -1:
-		return -x - 0.5, -float64(0.5*y) - float64(0.5*x) - 1.0/6
-	default:
-		return float64(0.5 * y), float64(y*x) / 6
 	}
 }

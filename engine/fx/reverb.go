@@ -166,6 +166,17 @@ func (d *tape) peek(x []float32) {
 	copy(x[n:], d.frames)
 }
 
+// read returns len(spare) frames from a place on, in spare where they do not stand in one
+// piece.
+func (d *tape) read(at int, spare []float32) []float32 {
+	if at+len(spare) <= len(d.frames) {
+		return d.frames[at:][:len(spare)]
+	}
+	n := copy(spare, d.frames[at:])
+	copy(spare[n:], d.frames)
+	return spare
+}
+
 // put writes the next frames.
 func (d *tape) put(x []float32) {
 	n := copy(d.frames[d.end():], x)
@@ -260,24 +271,30 @@ func (s *sway) ahead(frame int64) float64 {
 // peek copies what stands at the moving place into x, which starts at a frame, by
 // cubic interpolation (Catmull and Rom, 1974).
 func (s *sway) peek(d *tape, x []float32, frame int64) {
-	size := len(d.frames)
-	var from, slope float64
-	for i := range x {
-		k := (frame + int64(i)) % swayStep
-		if i == 0 || k == 0 {
-			start := frame + int64(i) - k
-			from = s.ahead(start)
-			slope = (s.ahead(start+swayStep) - from) / swayStep
+	var piece [swayStep + 8]float32
+	at := d.at
+	for len(x) > 0 {
+		k := frame % swayStep
+		n := min(len(x), int(swayStep-k))
+		from := s.ahead(frame - k)
+		slope := (s.ahead(frame-k+swayStep) - from) / swayStep
+		from += float64(slope * float64(k))
+		// All that is read: the place moves by less than a frame in a step.
+		first := int(min(from, from+float64(slope*float64(n)))) - 1
+		src := d.read(wrap(at+first, len(d.frames)), piece[:n+5])
+		for i := range x[:n] {
+			place := from + float64(slope*float64(i))
+			whole := int(place)
+			f := float32(place - float64(whole))
+			y := (*[4]float32)(src[i+whole-1-first:])
+			c1 := float32(0.5 * (y[2] - y[0]))
+			c2 := y[0] - float32(2.5*y[1]) + float32(2*y[2]) - float32(0.5*y[3])
+			c3 := float32(0.5*(y[3]-y[0])) + float32(1.5*(y[1]-y[2]))
+			x[i] = y[1] + float32(f*(c1+float32(f*(c2+float32(f*c3)))))
 		}
-		at := from + float64(slope*float64(k))
-		whole := math.Floor(at)
-		f := float32(at - whole)
-		j := d.at + i + int(whole)
-		y0, y1, y2, y3 := d.frames[wrap(j-1, size)], d.frames[wrap(j, size)], d.frames[wrap(j+1, size)], d.frames[wrap(j+2, size)]
-		c1 := float32(0.5 * (y2 - y0))
-		c2 := y0 - float32(2.5*y1) + float32(2*y2) - float32(0.5*y3)
-		c3 := float32(0.5*(y3-y0)) + float32(1.5*(y1-y2))
-		x[i] = y1 + float32(f*(c1+float32(f*(c2+float32(f*c3)))))
+		frame += int64(n)
+		at += n
+		x = x[n:]
 	}
 }
 

@@ -20,12 +20,6 @@ func Crossed(dst0, dst1, centre0, centre1 []float32, gain float32, even, odd []f
 // Process sets dst to what src, of the same length, is bent to.
 func (s *Saturation) Process(dst, src []float32) { s.plain(dst, src) }
 
-// TanhMean sets each x to the mean of tanh(drive·u) for u from the sample before it to
-// x: first-order antiderivative anti-aliasing (Parker, Zavalishin and Le Bivic,
-// "Reducing the aliasing of nonlinear waveshaping using continuous-time convolution",
-// 2016). before holds the samples before those of block and must not overlap it.
-func TanhMean(block, before []float32, drive float32) { tanhMeanPlain(block, before, drive) }
-
 // Add adds g·src to dst, where g goes in a straight line: it is g0 before the first
 // sample and changes by dg a sample.
 func Add(dst, src []float32, g0, dg float32) { addPlain(dst, src, 1, g0, dg) }

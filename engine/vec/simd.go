@@ -167,16 +167,6 @@ func crossedStep(dst0, dst1, centre0, centre1 *[double]float32, gain *Tap, e *[I
 	store(t8, dst1[8:])
 }
 
-// tanhLanes is tanh of each lane.
-func tanhLanes(x, most, least, n0, n1, n2, d1, d2, d3 archsimd.Float32x8) archsimd.Float32x8 {
-	x = x.Min(most).Max(least)
-	y := x.Mul(x)
-	yy := y.Mul(y)
-	n := y.Add(n2).Mul(yy).Add(n1.Mul(y).Add(n0))
-	d := d3.Mul(y).Add(d2).Mul(yy).Add(d1.Mul(y).Add(n0))
-	return n.Mul(x).Div(d)
-}
-
 // Process sets dst to what src, of the same length, is bent to.
 func (s *Saturation) Process(dst, src []float32) {
 	n := whole(len(src), lanes)
@@ -198,67 +188,6 @@ func (s *Saturation) bendLanes(dst, src []float32) {
 	}
 	archsimd.ClearAVXUpperBits()
 }
-
-// TanhMean sets each x to the mean of tanh(drive·u) for u from the sample before it to
-// x: first-order antiderivative anti-aliasing (Parker, Zavalishin and Le Bivic,
-// "Reducing the aliasing of nonlinear waveshaping using continuous-time convolution",
-// 2016). before holds the samples before those of block and must not overlap it.
-func TanhMean(block, before []float32, drive float32) {
-	n := whole(len(block), lanes)
-	tanhMeanLanes(block[:n], before[:n], drive)
-	tanhMeanPlain(block[n:], before[n:], drive)
-}
-
-func tanhMeanLanes(block, before []float32, drive float32) {
-	g, half, four, sixth, most, least := all(drive), all(0.5), all(4), all(1.0/6), all(tanhMost), all(-tanhMost)
-	n0, n1, n2, d1, d2, d3 := all(tanhN0), all(tanhN1), all(tanhN2), all(tanhD1), all(tanhD2), all(tanhD3)
-	sign, short := archsimd.BroadcastInt32x8(0x7fffffff), all(shortWay)
-	for len(block) >= lanes && len(before) >= lanes {
-		from, to := g.Mul(load(before)), g.Mul(load(block))
-		way := to.Sub(from)
-		middle := tanhLanes(half.Mul(from.Add(to)), most, least, n0, n1, n2, d1, d2, d3)
-		near := tanhLanes(from, most, least, n0, n1, n2, d1, d2, d3).Add(four.Mul(middle))
-		near = near.Add(tanhLanes(to, most, least, n0, n1, n2, d1, d2, d3)).Mul(sixth)
-		a, b := from.AsInt32x8().And(sign).AsFloat32x8(), to.AsInt32x8().And(sign).AsFloat32x8()
-		far := b.Sub(a).Add(bowLanes(b).Sub(bowLanes(a))).Div(way)
-		isShort := way.AsInt32x8().And(sign).AsFloat32x8().Less(short)
-		store(near.Merge(far, isShort), block)
-		block, before = block[lanes:], before[lanes:]
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
-// taylor holds what bowLanes needs, once for each lane.
-//
-//nolint:gochecknoglobals // a constant that Go cannot write as one
-var taylor = [...]Tap{
-	eightOf(coshMost), eightOf(-twoLog2E), eightOf(0.5), eightOf(exp6), eightOf(exp5), eightOf(exp4), eightOf(exp3), eightOf(exp2), eightOf(exp1),
-	eightOf(1), eightOf(2), eightOf(2.0 / 11), eightOf(2.0 / 9), eightOf(2.0 / 7), eightOf(2.0 / 5), eightOf(2.0 / 3),
-}
-
-func eightOf(x float32) Tap { return Tap{x, x, x, x, x, x, x, x} }
-
-// bowLanes is bow of each lane. There are too many constants for the registers: they
-// come from memory.
-func bowLanes(x archsimd.Float32x8) archsimd.Float32x8 {
-	c := &taylor
-	t := x.Min(load(c[0][:])).Mul(load(c[1][:]))
-	n := t.Sub(load(c[2][:])).ConvertToInt32()
-	f := t.Sub(n.ConvertToFloat32())
-	p := load(c[3][:]).Mul(f).Add(load(c[4][:])).Mul(f).Add(load(c[5][:])).Mul(f).Add(load(c[6][:]))
-	p = p.Mul(f).Add(load(c[7][:])).Mul(f).Add(load(c[8][:])).Mul(f).Add(load(c[9][:]))
-	power := n.Add(archsimd.LoadInt32x8(&exponents[0])).ShiftLeft(archsimd.LoadInt32x8(&exponents[1])).AsFloat32x8()
-	z := p.Mul(power)
-	s := z.Div(load(c[10][:]).Add(z))
-	y := s.Mul(s)
-	q := load(c[11][:]).Mul(y).Add(load(c[12][:])).Mul(y).Add(load(c[13][:])).Mul(y).Add(load(c[14][:]))
-	return q.Mul(y).Add(load(c[15][:])).Mul(y).Add(load(c[10][:])).Mul(s)
-}
-
-// exponents are the bias and the place of the exponent of a float32.
-//
-//nolint:gochecknoglobals // a constant that Go cannot write as one
-var exponents = [2][lanes]int32{{127, 127, 127, 127, 127, 127, 127, 127}, {23, 23, 23, 23, 23, 23, 23, 23}}
 
 // Add adds g·src to dst, where g goes in a straight line: it is g0 before the first
 // sample and changes by dg a sample.

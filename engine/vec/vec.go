@@ -125,16 +125,6 @@ func crossedPlain(dst0, dst1, centre0, centre1 []float32, gain float32, even, od
 	}
 }
 
-// Coefficients of the rational approximation of tanh by the sixth convergent of
-// Lambert's continued fraction (J. H. Lambert, 1761): within 1e-4 up to tanhMost,
-// where it comes to 1.
-const (
-	tanhMost = 4.97
-
-	tanhN0, tanhN1, tanhN2         = 135135, 17325, 378
-	tanhD0, tanhD1, tanhD2, tanhD3 = 135135, 62370, 3150, 28.0
-)
-
 // Coefficients of the rational function of x with the least largest error from tanh up to
 // bendMost, where it comes to 1 (found by Lawson's algorithm, 1961): within 7e-5.
 const (
@@ -189,83 +179,6 @@ func (s *Saturation) plain(dst, src []float32) {
 		d := yy + (float32(d1*y) + d0)
 		dst[i] = float32(n*x) / d
 	}
-}
-
-func tanh(x float32) float32 {
-	if x > tanhMost { // faster than min and max, which have to think of NaN
-		x = tanhMost
-	} else if x < -tanhMost {
-		x = -tanhMost
-	}
-	y := float32(x * x)
-	yy := float32(y * y)
-	n := float32((y+tanhN2)*yy) + (float32(tanhN1*y) + tanhN0)
-	d := float32((float32(tanhD3*y)+tanhD2)*yy) + (float32(tanhD1*y) + tanhD0)
-	return float32(n*x) / d
-}
-
-// tanhMeanPlain sets each x to the mean of tanh over the way from the sample before it
-// to x, both times drive.
-func tanhMeanPlain(block, before []float32, drive float32) {
-	for i, x := range block {
-		block[i] = tanhMean(float32(drive*before[i]), float32(drive*x))
-	}
-}
-
-const (
-	// shortWay is the way below which Simpson's rule is better than the difference of
-	// two integrals.
-	shortWay = 0.25
-	// coshMost is where the integral of tanh is a straight line.
-	coshMost = 40
-
-	twoLog2E = 2 / math.Ln2
-
-	// Powers of ln 2 over factorials: the Taylor series of 2^x.
-	exp1 = math.Ln2
-	exp2 = exp1 * math.Ln2 / 2
-	exp3 = exp2 * math.Ln2 / 3
-	exp4 = exp3 * math.Ln2 / 4
-	exp5 = exp4 * math.Ln2 / 5
-	exp6 = exp5 * math.Ln2 / 6
-)
-
-func tanhMean(from, to float32) float32 {
-	way := to - from
-	if way < shortWay && way > -shortWay {
-		m := float32(0.5 * (from + to))
-		return float32((tanh(from) + float32(4*tanh(m)) + tanh(to)) * (1.0 / 6))
-	}
-	a, b := magnitude(from), magnitude(to)
-	return ((b - a) + (bow(b) - bow(a))) / way
-}
-
-func magnitude(x float32) float32 { return math.Float32frombits(math.Float32bits(x) & 0x7fffffff) }
-
-// bow returns ln(1 + e^(−2x)) for x ≥ 0: with x, and but for a constant, the integral of
-// tanh, ln(cosh x).
-func bow(x float32) float32 {
-	if x > coshMost {
-		x = coshMost
-	}
-	t := float32(x * -twoLog2E)
-	n := int32(t - 0.5)
-	f := t - float32(n)
-	p := float32(exp6*f) + exp5
-	p = float32(p*f) + exp4
-	p = float32(p*f) + exp3
-	p = float32(p*f) + exp2
-	p = float32(p*f) + exp1
-	p = float32(p*f) + 1
-	z := float32(p * math.Float32frombits(uint32(n+127)<<23))
-	s := z / (2 + z) // artanh series: 2(s + s³/3 + s⁵/5 + …)
-	y := float32(s * s)
-	q := float32((2.0/11)*y) + 2.0/9
-	q = float32(q*y) + 2.0/7
-	q = float32(q*y) + 2.0/5
-	q = float32(q*y) + 2.0/3
-	q = float32(q*y) + 2
-	return float32(q * s)
 }
 
 // addPlain adds g·src to dst, where g goes in a straight line: it is g0 + k·dg for the
@@ -461,7 +374,7 @@ func peakPlain(x []float32) float32 {
 	}
 	var top float32 // of those that are numbers
 	for _, v := range x {
-		if v = magnitude(v); v > top {
+		if v = max(v, -v); v > top {
 			top = v
 		}
 	}

@@ -70,11 +70,6 @@ func TestSameBits(t *testing.T) {
 			bend.Process(fast, fast)
 			bend.plain(plain, plain)
 		},
-		"TanhMean": func(s source, n int, fast, plain []float32) {
-			before := s.block(n)
-			TanhMean(fast, before, 20)
-			tanhMeanPlain(plain, before, 20)
-		},
 		"Add": func(s source, n int, fast, plain []float32) {
 			x := s.block(n)
 			Add(fast, x, 0.3, 0.001)
@@ -294,23 +289,6 @@ func TestSaturation(t *testing.T) {
 			if y := x[0] * bend.Unit; math.Abs(float64(y)-math.Tanh(drive*float64(u))) > 1e-4 || x[0] != -x[1] || y > 1+1e-6 {
 				t.Fatalf("tanh(%g·%g) = %g, tanh(−) = %g", drive, u, y, x[1]*bend.Unit)
 			}
-		}
-	}
-}
-
-// TestTanhMean compares with the mean of tanh over the way, summed finely.
-func TestTanhMean(t *testing.T) {
-	t.Parallel()
-	for _, way := range [][2]float64{{0, 0}, {0.1, 0.2}, {-1, 0.5}, {-0.4, 1.2}, {2, 2.001}} {
-		sum := 0.0
-		const parts = 10000
-		for i := range parts {
-			sum += math.Tanh(way[0] + (way[1]-way[0])*(float64(i)+0.5)/parts)
-		}
-		x := []float32{float32(way[1])}
-		TanhMean(x, []float32{float32(way[0])}, 1)
-		if math.Abs(float64(x[0])-sum/parts) > 2e-5 {
-			t.Errorf("from %g to %g: %g, want %g", way[0], way[1], x[0], sum/parts)
 		}
 	}
 }
