@@ -112,3 +112,17 @@ func BenchmarkParts(b *testing.B) {
 		})
 	}
 }
+
+// TestEveryPartCosts holds the estimate to know of every part.
+func TestEveryPartCosts(t *testing.T) {
+	t.Parallel()
+	plain := patch.Default()
+	for _, part := range parts() {
+		p := plain
+		p.Layers = slices.Clone(plain.Layers)
+		part.set(&p)
+		if p.Cost() <= plain.Cost() {
+			t.Errorf("a patch with %s costs %d µs, one without %d µs", part.name, p.Cost(), plain.Cost())
+		}
+	}
+}

@@ -247,7 +247,7 @@ var tanhTable = sync.OnceValue(func() *tanhNodeTable {
 	nodes := new(tanhNodeTable)
 	sum := 0.0 // of the first integral, by trapezia
 	for i := range nodes.value {
-		x := float64(i) * h
+		x := float64(float64(i) * h)
 		// tanh x = (1 − z)/(1 + z) and ln cosh x = x + ln((1 + z)/2) with z = e^(−2x).
 		z := dmath.Exp2(float64(-2 / math.Ln2 * x))
 		value := (1 - z) / (1 + z)

@@ -79,10 +79,6 @@ func quiet(x float64) float64 {
 	return x
 }
 
-// smoothDrive is the drive in dB above which a curve's harmonics reach so far that it
-// takes its mean between samples.
-const smoothDrive = 12
-
 // shaper sends a channel through a curve at four times its rate.
 type shaper struct {
 	*oversample.Four
@@ -107,7 +103,7 @@ func newShaper(p patch.Distortion) *shaper {
 		s.smooth = newSmoother(clip, gain)
 	case p.Type == "fold":
 		s.smooth = newSmoother(fold, gain)
-	case p.Drive > smoothDrive:
+	case p.Drive > patch.SmoothDrive:
 		s.smooth = newSmoother(tanh, gain)
 	default:
 		s.bend = vec.NewSaturation(gain)

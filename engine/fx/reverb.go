@@ -268,33 +268,36 @@ func (s *sway) ahead(frame int64) float64 {
 	return 1 + float64(s.depth*(1+dmath.SinTurns(s.phase+float64(float64(frame)*s.step))))
 }
 
-// peek copies what stands at the moving place into x, which starts at a frame, by
-// cubic interpolation (Catmull and Rom, 1974).
+// peek copies what stands at the moving place into x, which starts at a frame.
 func (s *sway) peek(d *tape, x []float32, frame int64) {
-	var piece [swayStep + 8]float32
+	var piece [swayStep + 3]float32
 	at := d.at
 	for len(x) > 0 {
 		k := frame % swayStep
-		n := min(len(x), int(swayStep-k))
-		from := s.ahead(frame - k)
-		slope := (s.ahead(frame-k+swayStep) - from) / swayStep
+		from, to := s.ahead(frame-k), s.ahead(frame-k+swayStep)
+		slope := (to - from) / swayStep
 		from += float64(slope * float64(k))
-		// All that is read: the place moves by less than a frame in a step.
-		first := int(min(from, from+float64(slope*float64(n)))) - 1
-		src := d.read(wrap(at+first, len(d.frames)), piece[:n+5])
-		for i := range x[:n] {
-			place := from + float64(slope*float64(i))
-			whole := int(place)
-			f := float32(place - float64(whole))
-			y := (*[4]float32)(src[i+whole-1-first:])
-			c1 := float32(0.5 * (y[2] - y[0]))
-			c2 := y[0] - float32(2.5*y[1]) + float32(2*y[2]) - float32(0.5*y[3])
-			c3 := float32(0.5*(y[3]-y[0])) + float32(1.5*(y[1]-y[2]))
-			x[i] = y[1] + float32(f*(c1+float32(f*(c2+float32(f*c3)))))
-		}
+		whole := int(from)
+		part := from - float64(whole)
+		n := min(len(x), int(swayStep-k), stays(part, slope))
+		src := d.read(wrap(at+whole-1, len(d.frames)), piece[:n+3])
+		vec.Cubic(x[:n], src, float32(part), float32(slope))
 		frame += int64(n)
 		at += n
 		x = x[n:]
+	}
+}
+
+// stays returns for how many frames, 1 at least, a part of a frame that changes by slope
+// a frame stays between 0 and 1.
+func stays(part, slope float64) int {
+	switch {
+	case slope > 0:
+		return 1 + int(min(swayStep, (1-part)/slope))
+	case slope < 0:
+		return 1 + int(min(swayStep, part/-slope))
+	default:
+		return swayStep
 	}
 }
 

@@ -1,6 +1,9 @@
 package patch
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Bounds of a sound.
 const (
@@ -79,62 +82,154 @@ func (p Patch) Samples() int64 { return p.Frames() * int64(p.Output.Channels) }
 // moving is the longest in seconds that effects with short feedback ring on.
 const moving = 1
 
-// Nanoseconds for one frame on one core (measured on an AMD EPYC Zen 4 with
-// neighbours, and rounded up): what an estimate is made of.
+// Nanoseconds of one core for a frame in stereo: what an estimate is made of. They are
+// those of BenchmarkParts on an AMD EPYC with neighbours without vector instructions,
+// rounded up; with them most take a half to a fifth.
 const (
-	costChannel = 20  // mixing, normalising, encoding
-	costLayer   = 40  // envelopes, modulation
-	costSection = 30  // 12 dB of filter
-	costVoice   = 8   // one voice of an oscillator
-	costSine    = 15  // likewise, of a sine
-	costEdge    = 100 // a jump or a bend of a waveform
-	costNoise   = 30
-	costDrive   = 110 // each side
-	costReverb  = 150
+	costChannel  = 8  // offset, normalising, encoding
+	costLayer    = 12 // envelopes, modulation, mixing
+	costVoice    = 1  // one voice of a saw, square or triangle
+	costMoving   = 1  // likewise more where its pitch or width moves
+	costEdge     = 100
+	costSine     = 10 // one voice
+	costTable    = 8
+	costFM       = 13
+	costFeedback = 6 // more
+	costRing     = 50
+	costNoise    = 15
+	costFilter   = 8 // and for each 12 dB as much
+	costLadder   = 75
+	costComb     = 50
+	costFormant  = 50
+	costSoft     = 65  // distortion below the drive at which it takes means
+	costMeans    = 210 // above
+	costHard     = 130
+	costFold     = 290
+	costCrush    = 15
+	costEQ       = 20
+	costCompress = 18
+	costChorus   = 45
+	costFlanger  = 40
+	costPhaser   = 20
+	costStage    = 2.5 // of the phaser
+	costDelay    = 15
+	costReverb   = 45
+	costSway     = 80 // of a modulated reverb more
+	costLimiter  = 75
+	costLoudness = 50
 )
 
 // Cost returns the estimated cost of rendering in microseconds of one core, at
-// least 1. It grows with frames, layers, voices and pitch.
+// least 1. It grows with frames, layers, voices, pitch and effects.
 func (p Patch) Cost() int64 {
-	perFrame := float64(costChannel * p.Output.Channels)
+	perFrame := float64(costChannel*p.Output.Channels) + p.Bus.cost()
 	for i := range p.Layers {
-		l := &p.Layers[i]
-		perFrame += costLayer
-		if l.Filter.Type != "off" {
-			perFrame += float64(costSection * float64(l.Filter.Slope/12))
-		}
-		for _, o := range []Oscillator{l.Synth.Osc1, l.Synth.Osc2, l.Synth.Osc3} {
-			if o.Level > 0 {
-				perFrame += float64(float64(o.Unison) * o.voiceCost(l.highest(o.Tune)/float64(max(1, p.Output.SampleRate))))
-			}
-		}
-		if l.Synth.Noise.Level > 0 {
-			perFrame += costNoise
-		}
+		perFrame += p.Layers[i].cost(float64(max(1, p.Output.SampleRate)))
 	}
-	if p.Bus.Distortion.Drive > 0 {
-		perFrame += 2 * costDrive
-	}
-	if p.Bus.Reverb.Mix > 0 {
-		perFrame += costReverb
+	if p.Output.Normalize == "loudness" {
+		perFrame += costLoudness
 	}
 	cost := float64(float64(p.Rendered()) * float64(perFrame/1000))
 	return max(1, int64(min(cost, 1e15)))
 }
 
-// voiceCost returns the nanoseconds of a frame of a voice with a pitch of so many
-// turns a frame.
-func (o Oscillator) voiceCost(turns float64) float64 {
-	edges := float64(costEdge * min(turns, 0.45))
+func (l *Layer) cost(rate float64) float64 {
+	sum := float64(costLayer)
+	sources := []Oscillator{l.Synth.Osc1, l.Synth.Osc2, l.Synth.Osc3}
+	if s := l.Synth.Sub; s.Level > 0 {
+		sources = append(sources, Oscillator{Wave: s.Wave, Level: s.Level, Unison: 1})
+	}
+	if l.Synth.Ring > 0 { // has its own of the first two
+		sources = append(sources, l.Synth.Osc1, l.Synth.Osc2)
+		sources[len(sources)-2].Level, sources[len(sources)-1].Level = 1, 1
+		sum += costRing
+	}
+	moving := l.PitchBend != 0 || l.Glide != 0 || slices.ContainsFunc(l.Mods, func(m Mod) bool { return m.Target != "cutoff" && m.Target != "vowel" })
+	for _, o := range sources {
+		if o.Level > 0 {
+			sum += float64(float64(o.Unison) * o.cost(l.highest(o.Tune)/rate, moving))
+		}
+	}
+	if l.Synth.Noise.Level > 0 {
+		sum += costNoise
+	}
+	switch l.Filter.Type {
+	case "off":
+	case "ladder":
+		sum += costLadder
+	case "comb":
+		sum += costComb
+	case "formant":
+		sum += costFormant
+	default:
+		sum += costFilter + float64(costFilter*float64(l.Filter.Slope/12))
+	}
+	return sum
+}
+
+// cost returns that of a voice with a pitch of so many turns a frame.
+func (o *Oscillator) cost(turns float64, moving bool) float64 {
 	switch o.Wave {
 	case "sine":
 		return costSine
-	case "saw":
-		return costVoice + edges
-	default: // two in each turn
-		return costVoice + float64(2*edges)
+	case "wavetable":
+		return costTable
+	case "fm":
+		if o.FMFeedback > 0 {
+			return costFM + costFeedback
+		}
+		return costFM
 	}
+	sum := costVoice + float64(costEdge*min(turns, 0.45))
+	if o.Wave != "saw" { // two jumps or bends in each turn
+		sum = float64(2 * sum)
+	}
+	if moving {
+		sum += costMoving
+	}
+	return sum
 }
+
+func (b *Bus) cost() (sum float64) {
+	if d := b.Distortion; d.Mix > 0 {
+		switch {
+		case d.Type == "crush" || d.Type == "rate":
+			sum += costCrush
+		case d.Drive <= 0:
+		case d.Type == "hard":
+			sum += costHard
+		case d.Type == "fold":
+			sum += costFold
+		case d.Drive > SmoothDrive:
+			sum += costMeans
+		default:
+			sum += costSoft
+		}
+	}
+	for _, e := range []struct {
+		on   bool
+		cost float64
+	}{
+		{b.EQ.LowGain != 0 || b.EQ.MidGain != 0 || b.EQ.HighGain != 0, costEQ},
+		{b.Compressor.Ratio > 1, costCompress},
+		{b.Chorus.Mix > 0, costChorus},
+		{b.Flanger.Mix > 0, costFlanger},
+		{b.Phaser.Mix > 0, costPhaser + float64(costStage*float64(b.Phaser.Stages))},
+		{b.Delay.Mix > 0, costDelay},
+		{b.Reverb.Mix > 0, costReverb},
+		{b.Reverb.Mix > 0 && b.Reverb.Modulation > 0, costSway},
+		{b.Limiter.Mode == "on", costLimiter},
+	} {
+		if e.on {
+			sum += e.cost
+		}
+	}
+	return sum
+}
+
+// SmoothDrive is the drive in dB above which the harmonics of soft and shape reach so far
+// that they take the curve's mean between samples.
+const SmoothDrive = 12
 
 // highest returns an upper bound in Hz of the pitch of an oscillator, in whole
 // octaves above the layer's.

@@ -27,6 +27,11 @@ func Add(dst, src []float32, g0, dg float32) { addPlain(dst, src, 1, g0, dg) }
 // Sum adds src to dst.
 func Sum(dst, src []float32) { sumPlain(dst, src) }
 
+// Cubic sets dst[i] to what lies between src[i+1] and src[i+2], a part of the way that
+// is f for the first and grows by df, by the cubic through four samples (Catmull and Rom,
+// "A class of local interpolating splines", 1974).
+func Cubic(dst, src []float32, f, df float32) { cubicPlain(dst, src, 0, f, df) }
+
 // Mix sets dst to dry·dst + wet·src.
 func Mix(dst, src []float32, dry, wet float32) { mixPlain(dst, src, dry, wet) }
 

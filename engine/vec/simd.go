@@ -225,6 +225,35 @@ func addUpLanes(dst, src []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+// Cubic sets dst[i] to what lies between src[i+1] and src[i+2], a part of the way that
+// is f for the first and grows by df, by the cubic through four samples (Catmull and Rom,
+// "A class of local interpolating splines", 1974).
+func Cubic(dst, src []float32, f, df float32) {
+	n := whole(len(dst), lanes)
+	if n > 0 {
+		cubicLanes(dst[:n], src, f, df)
+	}
+	cubicPlain(dst[n:], src[n:], float32(n), f, df)
+}
+
+func cubicLanes(dst, src []float32, f, df float32) {
+	up := [lanes]float32{0, 1, 2, 3, 4, 5, 6, 7}
+	k, eight := archsimd.LoadFloat32x8(&up), all(lanes)
+	start, slope, half, more := all(f), all(df), all(0.5), all(1.5)
+	for len(dst) >= lanes && len(src) >= lanes+3 {
+		y := (*[lanes + 3]float32)(src)
+		at := start.Add(slope.Mul(k))
+		k = k.Add(eight)
+		y0, y1, y2, y3 := load(y[0:]), load(y[1:]), load(y[2:]), load(y[3:])
+		c1 := half.Mul(y2.Sub(y0))
+		c3 := more.Mul(y1.Sub(y2)).Add(half.Mul(y3.Sub(y0)))
+		c2 := y0.Sub(y1).Add(c1.Sub(c3))
+		store(y1.Add(at.Mul(c1.Add(at.Mul(c2.Add(at.Mul(c3)))))), dst)
+		dst, src = dst[lanes:], src[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
 // Mix sets dst to dry·dst + wet·src.
 func Mix(dst, src []float32, dry, wet float32) {
 	n := whole(len(dst), lanes)

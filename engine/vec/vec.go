@@ -205,6 +205,20 @@ func sumPlain(dst, src []float32) {
 	}
 }
 
+// cubicPlain sets dst[i] to what lies between src[i+1] and src[i+2], a part of the way
+// that is f + k·df, where k grows by 1.
+func cubicPlain(dst, src []float32, k, f, df float32) {
+	for i := range dst {
+		y := (*[4]float32)(src[i:])
+		at := f + float32(df*k)
+		k++
+		c1 := float32(0.5 * (y[2] - y[0]))
+		c3 := float32(1.5*(y[1]-y[2])) + float32(0.5*(y[3]-y[0]))
+		c2 := (y[0] - y[1]) + (c1 - c3)
+		dst[i] = y[1] + float32(at*(c1+float32(at*(c2+float32(at*c3)))))
+	}
+}
+
 // offsetPlain sets dst to src plus by.
 func offsetPlain(dst, src []float32, by float32) {
 	src = src[:len(dst)]

@@ -75,6 +75,11 @@ func TestSameBits(t *testing.T) {
 			Add(fast, x, 0.3, 0.001)
 			addPlain(plain, x, 1, 0.3, 0.001)
 		},
+		"Cubic": func(s source, n int, fast, plain []float32) {
+			x := s.block(n + 3)
+			Cubic(fast, x, 0.3, 0.001)
+			cubicPlain(plain, x, 0, 0.3, 0.001)
+		},
 		"Sum": func(s source, n int, fast, plain []float32) {
 			x := s.block(n)
 			Sum(fast, x)
