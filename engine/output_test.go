@@ -3,9 +3,11 @@ package engine_test
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 
+	"patchlab/engine"
 	"patchlab/engine/loudness"
 	"patchlab/engine/patch"
 )
@@ -158,5 +160,24 @@ func TestRingHasRoom(t *testing.T) {
 		if !own && f >= 20 && f <= 16000 && level(a/best) > -80 {
 			t.Fatalf("a line of %.1f dB at %.0f Hz", level(a/best), f)
 		}
+	}
+}
+
+// TestMemory renders 30 s of everything and holds all that was allocated on the way to
+// three times the samples.
+func TestMemory(t *testing.T) { // not parallel: it counts what the whole process allocates
+	p := corpus(t)["everything"]
+	p.Output.Duration, p.Output.SampleRate, p.Output.Channels, p.Output.Normalize = 30, 48000, 2, "loudness"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a, err := engine.Render(t.Context(), p, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	used, samples := after.TotalAlloc-before.TotalAlloc, uint64(4*len(a.Samples))
+	t.Logf("%.1f MB for %.1f MB of samples", float64(used)/1e6, float64(samples)/1e6)
+	if used >= 3*samples {
+		t.Errorf("%d bytes were allocated for %d bytes of samples", used, samples)
 	}
 }
