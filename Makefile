@@ -7,6 +7,7 @@
 #   CHROMIUM   the browser of the end-to-end tests            (found)
 #   GOTEST     flags of `go test`, such as -run=TestX         (none)
 #   BENCH      which benchmarks `make bench` runs             (.)
+#   FUZZTIME   how long `make fuzz` runs each target          (20s)
 # and every variable of docs/operations.md.
 
 SHELL := /usr/bin/env bash
@@ -15,6 +16,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-builtin-rules
 
 BENCH ?= .
+FUZZTIME ?= 20s
 APIS ?= 1
 WORKERS ?= 1
 JANITORS ?= 1
@@ -110,6 +112,10 @@ invariants: deps web/node_modules/.stamp ## run the check of each rule in docs/i
 .PHONY: bench
 bench: ## run the benchmarks
 	$(BUILD) go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+.PHONY: fuzz
+fuzz: deps ## run every fuzz target for FUZZTIME
+	$(BUILD) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
 ## Keep
 
