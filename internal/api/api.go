@@ -31,6 +31,7 @@ import (
 type Farm interface {
 	Generate(ctx context.Context, caller model.Caller, req service.GenerateRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error)
 	Job(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error)
+	Cancel(ctx context.Context, caller model.Caller, jobID uuid.UUID) (model.Job, error)
 }
 
 // Library shows callers their sounds; *service.Library is one.
@@ -229,12 +230,13 @@ type Route struct {
 // Routes returns every route but the browser app's. The tests hold the router, the
 // OpenAPI document and the matrix of callers to it.
 func Routes() []Route {
-	const get, post = http.MethodGet, http.MethodPost
+	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	read := func(o Owner) Guard { return Guard{Bucket: limit.Requests, Owner: o} }
 	return []Route{
 		{post, "/v1/sounds/generate", Guard{Mutating: true, Bucket: limit.Generations, Owner: Visitor}, (*API).generate},
 		{get, "/v1/interpret", Guard{Bucket: limit.Interpret, Owner: Anybody}, (*API).interpret},
 		{get, "/v1/jobs/:id", read(OwnJob), (*API).job},
+		{del, "/v1/jobs/:id", Guard{Mutating: true, Bucket: limit.Requests, Owner: OwnJob}, (*API).cancel},
 		{get, "/v1/jobs/:id/events", read(OwnJob), (*API).events},
 		{get, "/v1/ws", read(Visitor), (*API).socket},
 		{get, "/v1/sounds", read(Visitor), (*API).sounds},

@@ -175,6 +175,19 @@ func (a *API) job(c *gin.Context) error {
 	return a.reply(c, http.StatusOK, map[string]any{"job": newJob(&j, nil)})
 }
 
+// cancel handles DELETE /v1/jobs/{id}.
+func (a *API) cancel(c *gin.Context) error {
+	jobID, err := bareID(c)
+	if err != nil {
+		return err
+	}
+	j, err := a.opt.Farm.Cancel(c.Request.Context(), caller(c), jobID)
+	if err != nil {
+		return fmt.Errorf("cancel job: %w", err)
+	}
+	return a.reply(c, http.StatusOK, map[string]any{"job": newJob(&j, nil)})
+}
+
 // ownJob returns the job in the path, which must be the caller's.
 func (a *API) ownJob(c *gin.Context) (model.Job, error) {
 	if err := onlyQuery(c); err != nil {

@@ -26,6 +26,7 @@ func matrix() map[string]callers {
 		"POST /v1/sounds/generate":    {http.StatusAccepted, http.StatusAccepted, http.StatusAccepted},
 		"GET /v1/interpret":           {ok, ok, ok},
 		"GET /v1/jobs/:id":            {missing, ok, missing},
+		"DELETE /v1/jobs/:id":         {missing, ok, missing},
 		"GET /v1/jobs/:id/events":     {missing, ok, missing},
 		"GET /v1/ws":                  {http.StatusSwitchingProtocols, http.StatusSwitchingProtocols, http.StatusSwitchingProtocols},
 		"GET /v1/sounds":              {ok, ok, ok},

@@ -297,7 +297,7 @@ func parseMessage(kind int, data []byte) (message, error) {
 			m.requestID = ""
 		}
 		return m, nil
-	case "subscribe", "unsubscribe":
+	case "subscribe", "unsubscribe", "cancel":
 		text, _ := r.text("job_id")
 		if m.jobID, err = uuid.Parse(text); err != nil || len(text) != 36 {
 			r.fault("job_id", "must be the id of a job")
@@ -307,7 +307,7 @@ func parseMessage(kind int, data []byte) (message, error) {
 		}
 	case "ping":
 	default:
-		return m, model.Invalid(model.FieldError{Field: "type", Message: "must be one of generate, subscribe, unsubscribe, ping"})
+		return m, model.Invalid(model.FieldError{Field: "type", Message: "must be one of generate, subscribe, unsubscribe, cancel, ping"})
 	}
 	return m, r.rest()
 }
@@ -327,6 +327,8 @@ func (s *session) handle(ctx context.Context, m *message) error {
 		return s.generate(ctx, m)
 	case "subscribe":
 		return s.subscribe(ctx, m.jobID, m.audio)
+	case "cancel":
+		return s.cancel(ctx, m.jobID)
 	case "unsubscribe":
 		s.unsubscribe(m.jobID)
 		s.send(ctx, map[string]any{"type": "unsubscribed", "job_id": m.jobID})
@@ -383,6 +385,26 @@ func (s *session) subscribe(ctx context.Context, jobID uuid.UUID, audio bool) er
 		return err //nolint:wrapcheck // refuse logs it with the message's type
 	}
 	return s.watch(ctx, jobID, audio)
+}
+
+// cancel ends a job of the client's. Who watches it is told by its subscription, as of
+// any other end; who does not, here.
+func (s *session) cancel(ctx context.Context, jobID uuid.UUID) error {
+	s.slowDown(ctx)
+	s.mu.Lock()
+	_, watched := s.subs[jobID]
+	s.mu.Unlock()
+	job, err := s.api.opt.Farm.Cancel(ctx, s.caller, jobID)
+	if err != nil {
+		return err //nolint:wrapcheck // refuse logs it with the message's type
+	}
+	if watched {
+		return nil
+	}
+	for _, e := range eventsOf(live.Ended(&job)) {
+		s.send(ctx, e.body)
+	}
+	return nil
 }
 
 // slowest is how long a message waits that comes above the rate.

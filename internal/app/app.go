@@ -365,6 +365,7 @@ func (a *App) startWorker(p *parts) error {
 		Host: host, Version: a.opt.Version, Slots: slots, MaxSpeed: a.opt.Config.RenderMaxSpeed, Observer: p.metrics, Log: log,
 	})
 	a.background("worker", w.Run)
+	a.background("cancellations", func(ctx context.Context) { live.Cancellations(ctx, p.redis, log, w.Cancel) })
 	grace := a.opt.Config.DrainGrace
 	if grace == 0 {
 		grace = -1 // none; 0 would be the queue's default

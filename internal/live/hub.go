@@ -688,9 +688,12 @@ func (w *watch) snapshot() Message {
 }
 
 // final returns the last message of a job.
-func (w *watch) final() Message {
-	msg := Message{Type: Complete, JobID: w.id, Version: w.job.Version, Job: w.job}
-	switch w.job.State {
+func (w *watch) final() Message { return Ended(w.job) }
+
+// Ended returns the last message of a job that is final.
+func Ended(job *model.Job) Message {
+	msg := Message{Type: Complete, JobID: job.ID, Version: job.Version, Job: job}
+	switch job.State {
 	case model.Failed:
 		msg.Type = Failed
 	case model.Cancelled:

@@ -91,6 +91,13 @@ func (p *Publisher) JobChanged(ctx context.Context, jobID uuid.UUID, version int
 	})
 }
 
+// TasksCancelled tells all workers to stop tasks.
+func (p *Publisher) TasksCancelled(ctx context.Context, tasks []uuid.UUID) error {
+	return p.call(ctx, "cancellation", func(ctx context.Context) error {
+		return p.rdb.Publish(ctx, cancelChannel, encodeIDs(tasks)).Err()
+	})
+}
+
 // Progress stores and publishes how far an attempt has come. What is older than
 // the stored is dropped. The caller keeps to 10 a second for a sound.
 func (p *Publisher) Progress(ctx context.Context, pr model.Progress) error {

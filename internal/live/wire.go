@@ -18,6 +18,7 @@ const (
 	jobPrefix      = "live:job:"      // channel: versions and progress of a job
 	audioPrefix    = "live:audio:"    // channel: preview PCM of a job
 	progressPrefix = "live:progress:" // hash: sound → the newest progress
+	cancelChannel  = "live:cancel"    // channel: ids of tasks that workers are to stop
 	probeChannel   = "live:probe"     // nobody subscribes to it: a question whether Redis is there
 )
 
@@ -41,6 +42,26 @@ func splitChannel(name string) (id uuid.UUID, audio bool, err error) {
 	}
 	id, err = uuid.Parse(rest)
 	return id, audio, err
+}
+
+func encodeIDs(ids []uuid.UUID) []byte {
+	b := make([]byte, 0, len(ids)*len(uuid.UUID{}))
+	for _, id := range ids {
+		b = append(b, id[:]...)
+	}
+	return b
+}
+
+func decodeIDs(payload string) ([]uuid.UUID, error) {
+	const size = len(uuid.UUID{})
+	if len(payload)%size != 0 {
+		return nil, errors.New("decode ids: cut short")
+	}
+	ids := make([]uuid.UUID, len(payload)/size)
+	for i := range ids {
+		copy(ids[i][:], payload[i*size:])
+	}
+	return ids, nil
 }
 
 func decodeVersion(payload string) (int64, error) { return strconv.ParseInt(payload, 10, 64) }

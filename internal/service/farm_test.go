@@ -720,6 +720,10 @@ func TestJobsBelongToTheirOwner(t *testing.T) {
 
 type deafPublisher struct{}
 
+func (d deafPublisher) TasksCancelled(ctx context.Context, _ []uuid.UUID) error {
+	return d.JobChanged(ctx, uuid.Nil, 0)
+}
+
 func (deafPublisher) JobChanged(ctx context.Context, _ uuid.UUID, _ int64) error {
 	<-ctx.Done()
 	return errors.New("no redis")

@@ -215,6 +215,7 @@ func (f *Farm) Sweep(ctx context.Context) (int, error) {
 	if len(lost) == 0 {
 		return 0, nil
 	}
+	slices.SortFunc(lost, func(a, b model.Ticket) int { return slices.Compare(a.TaskID[:], b.TaskID[:]) }) // the order of all locks
 	taken := 0
 	err = f.DB.InTx(ctx, func(tx *db.Tx) error {
 		taken = 0

@@ -31,10 +31,12 @@ type Tickets interface {
 	Known(ctx context.Context, ticket model.Ticket) (bool, error)
 }
 
-// Publisher tells watchers that a job has a new version. News may be lost: who
-// watches reads the versions again every few seconds.
+// Publisher tells watchers that a job has a new version, and workers that tasks are
+// cancelled. News may be lost: who watches reads the versions again every few seconds,
+// and who works looks at its tasks with each beat.
 type Publisher interface {
 	JobChanged(ctx context.Context, jobID uuid.UUID, version int64) error
+	TasksCancelled(ctx context.Context, tasks []uuid.UUID) error
 }
 
 // Interpreter turns a request into a patch. take counts from 0.

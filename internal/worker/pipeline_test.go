@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -40,6 +41,7 @@ type plant struct {
 	library *service.Library
 	keeper  *service.Keeper
 	hub     *live.Hub
+	deaf    bool // workers hear nothing of cancellations
 }
 
 func newPlant(t *testing.T, on backing.Services) *plant {
@@ -77,9 +79,12 @@ func (p *plant) spawn(f func(context.Context)) (stop func()) {
 // with the grace given.
 func (p *plant) work(farm worker.Farm, grace time.Duration, cfg worker.Config) (stop func()) {
 	p.t.Helper()
-	cfg.BeatEvery = 50 * time.Millisecond
+	cfg.BeatEvery = cmp.Or(cfg.BeatEvery, 50*time.Millisecond)
 	w := worker.New(farm, p.disk, p.pub, cfg)
 	retire := p.spawn(w.Run)
+	if !p.deaf {
+		p.spawn(func(ctx context.Context) { live.Cancellations(ctx, p.rdb, quiet, w.Cancel) })
+	}
 	s := queue.NewServer(p.rdb, queue.ServerConfig{Concurrency: max(cfg.Slots, 1), CheckInterval: 5 * time.Millisecond, Grace: grace}, w.Handle)
 	require.NoError(p.t, s.Start())
 	stop = sync.OnceFunc(func() {
@@ -356,6 +361,51 @@ func TestPipelineShutdownHandsBack(t *testing.T) {
 		assert.Equal(t, model.Succeeded, done.State)
 		assert.Equal(t, 2, done.Attempts)
 	})
+}
+
+// TestPipelineCancels cancels a job that renders: its render stops within 200 ms of the
+// call, or with the worker's next beat where nobody tells it, the slot takes the next
+// sound, and nothing of it is left.
+func TestPipelineCancels(t *testing.T) {
+	t.Parallel()
+	for name, deaf := range map[string]bool{"told": false, "by the beat": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backing.Each(t, func(t *testing.T, on backing.Services) {
+				p := newPlant(t, on)
+				p.deaf = deaf
+				ended := make(chan time.Time, 8)
+				beat := time.Minute // of no help
+				if deaf {
+					beat = 0
+				}
+				p.work(p.farm, time.Second, worker.Config{MaxSpeed: 0.5, BeatEvery: beat, Render: func(ctx context.Context, pt patch.Patch, o engine.Options) (engine.Audio, error) {
+					defer func() { ended <- time.Now() }()
+					return engine.Render(ctx, pt, o)
+				}})
+				job := p.generate("ann", "kick", 2, 1, 8)
+				running := func() bool {
+					j := p.job(job.ID)
+					return j.Sounds[0].State == model.Running || j.Sounds[1].State == model.Running
+				}
+				require.Eventually(t, running, 10*time.Second, 5*time.Millisecond)
+				next := p.generate("bob", "kick", 1, 2, 0.1)
+				begin := time.Now()
+				got, err := p.farm.Cancel(context.Background(), model.Caller{AnonKey: "ann"}, job.ID)
+				require.NoError(t, err)
+				assert.Equal(t, model.Cancelled, got.State)
+				t.Logf("the render stopped after %v", (<-ended).Sub(begin))
+				assert.Equal(t, model.Succeeded, p.finish(next.ID).State)
+				after := p.job(job.ID)
+				assert.Equal(t, got.Version, after.Version)
+				for _, s := range after.Sounds {
+					assert.Equal(t, model.Cancelled, s.State)
+					assert.Nil(t, s.Asset)
+				}
+				assert.Equal(t, int32(1), p.disk.puts.Load(), "only the other job's sound is stored")
+			})
+		})
+	}
 }
 
 func TestPipelineOutlivesAnEmptiedRedis(t *testing.T) {

@@ -55,6 +55,8 @@ func (w *Worker) Handle(ctx context.Context, ticket model.Ticket) error {
 	if err != nil {
 		return w.giveBack(ctx, ticket)
 	}
+	run, claimed, end := w.begin(ctx, id, ticket) // before the claim: it may be cancelled right after
+	defer end()
 	cctx, cancel := context.WithTimeout(ctx, w.cfg.CallTimeout)
 	claim, ok, err := w.farm.Claim(cctx, ticket, id)
 	cancel()
@@ -69,11 +71,10 @@ func (w *Worker) Handle(ctx context.Context, ticket model.Ticket) error {
 	if !ok {
 		return nil // stale: released again, cancelled or done
 	}
+	claimed()
 	w.cfg.Observer.Claimed(string(claim.Ticket.Lane), claim.PickedUp, claim.Waited)
-	ctx, end := w.begin(ctx, id)
-	defer end()
-	outcome, err := w.work(ctx, claim)
-	return w.conclude(ctx, ticket, outcome, err)
+	outcome, err := w.work(run, claim)
+	return w.conclude(run, ticket, outcome, err)
 }
 
 func (w *Worker) wakeBeat() {
@@ -108,7 +109,7 @@ func (w *Worker) conclude(ctx context.Context, ticket model.Ticket, outcome stri
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, service.ErrFenced), errors.Is(context.Cause(ctx), errLost):
+	case errors.Is(err, service.ErrFenced), overtaken(ctx):
 		outcome = OutcomeOvertaken
 		w.cfg.Log.Debug("an attempt was overtaken", "task", ticket.TaskID, "attempt", ticket.Attempt)
 		return nil
@@ -327,7 +328,7 @@ func (w *Worker) upload(ctx context.Context, key string, audio engine.Audio, rec
 	switch {
 	case err == nil && encodeErr == nil:
 		return info, nil
-	case errors.Is(context.Cause(ctx), context.Canceled), errors.Is(context.Cause(ctx), errLost):
+	case errors.Is(context.Cause(ctx), context.Canceled), overtaken(ctx):
 		return info, context.Cause(ctx)
 	case encodeErr != nil && !errors.Is(encodeErr, errStored) && ctx.Err() == nil:
 		var f *failure

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type Farm interface {
 	HandBack(ctx context.Context, ticket model.Ticket) error
 	RegisterWorker(ctx context.Context, w service.Worker) error
 	Beat(ctx context.Context, workerID uuid.UUID) error
+	Overtaken(ctx context.Context, tickets []model.Ticket) ([]model.Ticket, error)
 	RetireWorker(ctx context.Context, workerID uuid.UUID) error
 }
 
@@ -134,9 +136,19 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// errLost is the cause with which the renders of a worker end that the farm has
-// given up: their tasks belong to others now.
-var errLost = errors.New("worker: the farm has given this worker up")
+// The causes with which renders end whose tasks are not this worker's any more.
+var (
+	// errLost: the farm has given the worker up, and its tasks belong to others.
+	errLost = errors.New("worker: the farm has given this worker up")
+	// errCancelled: the task was cancelled, or another attempt has taken its place.
+	errCancelled = errors.New("worker: the task was cancelled")
+)
+
+// overtaken reports whether the task of a context is not this worker's any more.
+func overtaken(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return errors.Is(cause, errLost) || errors.Is(cause, errCancelled)
+}
 
 // Worker runs tasks. Run keeps it registered; Handle works on one ticket and may
 // be called from many goroutines.
@@ -152,8 +164,15 @@ type Worker struct {
 	id      uuid.UUID     // uuid.Nil while not registered
 	ready   chan struct{} // closed when registered
 	nextRun uint64
-	runs    map[uint64]context.CancelCauseFunc
+	runs    map[uint64]*run
 	flights map[string]chan struct{} // by digest: closed when its render has ended
+}
+
+// run is an attempt that is worked on.
+type run struct {
+	ticket  model.Ticket
+	claimed bool
+	cancel  context.CancelCauseFunc
 }
 
 // New returns a Worker. Start Run before tickets come.
@@ -165,7 +184,7 @@ func New(farm Farm, store Store, pub Publisher, cfg Config) *Worker {
 		cfg:     cfg.withDefaults(),
 		kick:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
-		runs:    make(map[uint64]context.CancelCauseFunc),
+		runs:    make(map[uint64]*run),
 		flights: make(map[string]chan struct{}),
 	}
 }
@@ -209,12 +228,51 @@ func (w *Worker) beat(ctx context.Context) error {
 	w.mu.Unlock()
 	if id != uuid.Nil {
 		err := w.farm.Beat(ctx, id)
+		if err == nil {
+			return w.stopOvertaken(ctx)
+		}
 		if !errors.Is(err, service.ErrWorkerGone) {
 			return err
 		}
 		w.lose(id)
 	}
 	return w.register(ctx)
+}
+
+// stopOvertaken stops the renders whose attempt is over, of which nobody told.
+func (w *Worker) stopOvertaken(ctx context.Context) error {
+	w.mu.Lock()
+	tickets := make([]model.Ticket, 0, len(w.runs))
+	for _, r := range w.runs {
+		if r.claimed {
+			tickets = append(tickets, r.ticket)
+		}
+	}
+	w.mu.Unlock()
+	if len(tickets) == 0 {
+		return nil
+	}
+	over, err := w.farm.Overtaken(ctx, tickets)
+	if err != nil {
+		return err
+	}
+	w.stop(func(r *run) bool { return slices.Contains(over, r.ticket) })
+	return nil
+}
+
+// Cancel stops the renders of tasks, where they are this worker's.
+func (w *Worker) Cancel(tasks []uuid.UUID) {
+	w.stop(func(r *run) bool { return slices.Contains(tasks, r.ticket.TaskID) })
+}
+
+func (w *Worker) stop(which func(*run) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.runs {
+		if which(r) {
+			r.cancel(errCancelled)
+		}
+	}
 }
 
 func (w *Worker) register(ctx context.Context) error {
@@ -244,8 +302,8 @@ func (w *Worker) lose(id uuid.UUID) {
 	w.cfg.Log.Warn("the farm has given this worker up; its tasks went to others", "worker", id, "tasks", len(w.runs))
 	w.id = uuid.Nil
 	w.ready = make(chan struct{})
-	for _, cancel := range w.runs {
-		cancel(errLost)
+	for _, r := range w.runs {
+		r.cancel(errLost)
 	}
 }
 
@@ -280,8 +338,9 @@ func (w *Worker) identity(ctx context.Context) (uuid.UUID, error) {
 	}
 }
 
-// begin gives a task a context that ends with errLost when the worker is lost.
-func (w *Worker) begin(ctx context.Context, id uuid.UUID) (context.Context, func()) {
+// begin gives a task a context that ends with errLost when the worker is lost, and with
+// errCancelled when the task is. Call claimed once the claim has gone through.
+func (w *Worker) begin(ctx context.Context, id uuid.UUID, ticket model.Ticket) (_ context.Context, claimed, end func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -289,11 +348,16 @@ func (w *Worker) begin(ctx context.Context, id uuid.UUID) (context.Context, func
 		cancel(errLost)
 	}
 	w.nextRun++
-	run := w.nextRun
-	w.runs[run] = cancel
-	return ctx, func() {
+	n, r := w.nextRun, &run{ticket: ticket, cancel: cancel}
+	w.runs[n] = r
+	claimed = func() {
 		w.mu.Lock()
-		delete(w.runs, run)
+		r.claimed = true
+		w.mu.Unlock()
+	}
+	return ctx, claimed, func() {
+		w.mu.Lock()
+		delete(w.runs, n)
 		w.mu.Unlock()
 		cancel(nil)
 	}

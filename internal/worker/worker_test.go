@@ -159,6 +159,8 @@ func (f *farm) RegisterWorker(_ context.Context, w service.Worker) error {
 	return nil
 }
 
+func (f *farm) Overtaken(context.Context, []model.Ticket) ([]model.Ticket, error) { return nil, nil }
+
 func (f *farm) Beat(_ context.Context, id uuid.UUID) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -132,8 +133,24 @@ func (q *Queue) Len() int {
 
 // News remembers the last version that was published of each job.
 type News struct {
-	mu       sync.Mutex
-	versions map[uuid.UUID]int64
+	mu        sync.Mutex
+	versions  map[uuid.UUID]int64
+	cancelled []uuid.UUID
+}
+
+// TasksCancelled implements service.Publisher.
+func (n *News) TasksCancelled(_ context.Context, tasks []uuid.UUID) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cancelled = append(n.cancelled, tasks...)
+	return nil
+}
+
+// Cancelled returns all tasks that were told to be cancelled.
+func (n *News) Cancelled() []uuid.UUID {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.cancelled)
 }
 
 // JobChanged implements service.Publisher.

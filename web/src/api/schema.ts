@@ -55,7 +55,13 @@ export interface paths {
         get: operations["getJob"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Cancel a job
+         * @description At once and for good: renders that run stop, those that wait never begin,
+         *     nothing is tried again. Sounds that were ready stay. A job that has ended is
+         *     left as it is, so asking twice is safe.
+         */
+        delete: operations["cancelJob"];
         options?: never;
         head?: never;
         patch?: never;
@@ -99,7 +105,8 @@ export interface paths {
          *     Client to server: `generate` (a GenerateRequest with `request_id`, a mark
          *     of at most 40 characters that is also its idempotency key, so draw it at
          *     random; its job is watched at once), `subscribe` {job_id, audio},
-         *     `unsubscribe` {job_id}, `ping`. Messages have at most 64 KiB.
+         *     `unsubscribe` {job_id}, `cancel` {job_id}, `ping`. Messages have at most
+         *     64 KiB.
          *
          *     Server to client (schema ServerMessage): `accepted`, `interpreted`,
          *     `snapshot`, `progress`, `waveform`, `take`, `complete`, `failed`,
@@ -698,6 +705,32 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerateAccepted"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    cancelJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
             path: {
                 id: components["parameters"]["ID"];
             };
