@@ -57,6 +57,23 @@ test('words become sounds: understood, rendered, played, downloaded', async ({ p
   expect(file.readUInt32LE(data + 4)).toBe(2 * 48_000 * 2 * 3)
 })
 
+test('a render is cancelled, and the next one begins', async ({ page, slowFarm }) => {
+  await page.goto(slowFarm.url)
+  await ask(page, 'slow dark pad', '30', 2)
+  const bar = take(page, 1).getByRole('progressbar')
+  await expect.poll(async () => Number((await bar.getAttribute('aria-valuenow')) ?? 0)).toBeGreaterThan(0)
+  await page.getByRole('button', { name: 'Cancel', exact: true }).click()
+  await expect(take(page, 1)).toContainText('Cancelled')
+  await expect(take(page, 2)).toContainText('Cancelled')
+  await expect(page.getByRole('button', { name: 'Cancel', exact: true })).toHaveCount(0)
+  await expect(page.getByRole('status').filter({ hasText: /cancelled/i })).toBeAttached()
+  await page.reload()
+  await expect(take(page, 1)).toContainText('Cancelled')
+
+  await ask(page, 'kick', '0.2')
+  await expect(take(page, 1)).toContainText('Ready')
+})
+
 test('a render goes on while the page is loaded anew', async ({ page, slowFarm }) => {
   await page.goto(slowFarm.url)
   await ask(page, 'slow dark pad', '10')

@@ -9,7 +9,7 @@ export interface ClientOptions {
 }
 
 interface RequestOptions {
-  method?: 'GET' | 'POST'
+  method?: 'GET' | 'POST' | 'DELETE'
   body?: unknown
   headers?: Record<string, string>
   signal?: AbortSignal | undefined
@@ -52,6 +52,12 @@ export class Client {
 
   async job(id: string, signal?: AbortSignal): Promise<Job> {
     const answer = await this.#json<{ job: Job }>(`/v1/jobs/${encodeURIComponent(id)}`, { signal })
+    return answer.job
+  }
+
+  /** Ends a job. One that has ended stays as it is, so it is safe to repeat. */
+  async cancel(id: string, signal?: AbortSignal): Promise<Job> {
+    const answer = await this.#json<{ job: Job }>(`/v1/jobs/${encodeURIComponent(id)}`, { method: 'DELETE', signal, retry: true })
     return answer.job
   }
 

@@ -1,5 +1,8 @@
+import { Ban } from 'lucide-react'
+import { useRef } from 'react'
+import { isFinal } from '../api/types'
 import { plural } from '../lib/format'
-import { forgetJob, openJob, useStudio } from '../state/studio'
+import { cancelJob, forgetJob, openJob, useStudio } from '../state/studio'
 import { ErrorNote } from './ErrorNote'
 import { TakeCard } from './TakeCard'
 
@@ -9,6 +12,9 @@ export function Takes() {
   const view = useStudio((state) => (state.currentId ? state.jobs[state.currentId] : undefined))
   const opening = useStudio((state) => state.opening)
   const openError = useStudio((state) => state.openError)
+  const cancelling = useStudio((state) => state.cancelling === state.currentId)
+  const cancelError = useStudio((state) => state.cancelError)
+  const heading = useRef<HTMLHeadingElement>(null)
 
   if (openError) {
     const gone = openError.kind === 'missing'
@@ -28,12 +34,18 @@ export function Takes() {
   if (!view || !currentId) return opening ? <Placeholder /> : null
 
   const { job, progress } = view
+
+  async function cancel(id: string) {
+    await cancelJob(id)
+    heading.current?.focus() // the button is gone, and the keyboard needs a place
+  }
+
   const ready = job.sounds.filter((sound) => sound.state === 'succeeded').length
   const prompt = job.sounds[0]?.prompt ?? ''
   return (
     <section aria-labelledby="takes">
-      <div className="flex min-h-8 items-baseline justify-between gap-4 pb-2">
-        <h2 id="takes" className="min-w-0 truncate text-md font-semibold">
+      <div className="flex min-h-10 items-center justify-between gap-4 pb-2">
+        <h2 id="takes" ref={heading} tabIndex={-1} className="min-w-0 grow truncate text-md font-semibold">
           {prompt}
         </h2>
         <p className="shrink-0 text-xs text-ink-2">
@@ -43,7 +55,24 @@ export function Takes() {
           ready
           {job.failed_count > 0 && <span className="text-fail">, {plural(job.failed_count, 'failure')}</span>}
         </p>
+        {!isFinal(job.state) && (
+          <button
+            type="button"
+            className="button button-line -my-1.5 shrink-0"
+            aria-disabled={cancelling}
+            onClick={() => !cancelling && void cancel(job.id)}
+          >
+            <Ban size={14} aria-hidden="true" /> {cancelling ? 'Cancelling' : 'Cancel'}
+          </button>
+        )}
       </div>
+      {cancelError && !isFinal(job.state) && (
+        <div className="pb-2">
+          <ErrorNote error={cancelError} onRetry={() => void cancel(job.id)}>
+            The render goes on.
+          </ErrorNote>
+        </div>
+      )}
       {job.error && <p className="pb-2 text-fail">{job.error.message}</p>}
       <div className={`grid gap-3 ${job.sounds.length > 1 ? 'md:grid-cols-2' : ''}`}>
         {job.sounds.map((sound) => (
@@ -64,7 +93,7 @@ export function Takes() {
 function Placeholder() {
   return (
     <section aria-label="Takes" aria-busy="true">
-      <div className="min-h-8 pb-2">
+      <div className="min-h-10 pb-2">
         <div className="skeleton h-6 w-64 max-w-full" />
       </div>
       <div className="grid gap-3 md:grid-cols-2">

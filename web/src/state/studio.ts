@@ -40,6 +40,10 @@ interface StudioState {
   opening: boolean
   openError: ApiError | null
   jobs: Readonly<Record<string, JobView>>
+  /** The job that is being cancelled. */
+  cancelling: string | null
+  /** Why the last try to cancel the shown job failed. */
+  cancelError: ApiError | null
 
   library: Library
   waveforms: Readonly<Record<string, readonly number[]>>
@@ -57,6 +61,8 @@ export const useStudio = create<StudioState>(() => ({
   opening: false,
   openError: null,
   jobs: {},
+  cancelling: null,
+  cancelError: null,
   library: { status: 'loading', items: [], next: null, loadingMore: false, error: null },
   waveforms: {},
   link: 'idle',
@@ -196,7 +202,7 @@ function asApiError(error: unknown): ApiError {
 /** Makes a job the one that is shown, names it in the address, and watches it. */
 function show(job: Job): void {
   receive({ type: 'snapshot', job_id: job.id, version: job.version, job })
-  set({ currentId: job.id, opening: false, openError: null })
+  set({ currentId: job.id, opening: false, openError: null, cancelError: null })
   const url = new URL(location.href)
   url.searchParams.set('job', job.id)
   history.replaceState(null, '', url)
@@ -226,6 +232,21 @@ export async function openJob(jobId: string): Promise<void> {
     show(await client.job(jobId))
   } catch (error) {
     if (!isAbort(error)) set({ opening: false, openError: asApiError(error) })
+  }
+}
+
+/** Ends a job: what is ready stays. */
+export async function cancelJob(jobId: string): Promise<void> {
+  if (get().cancelling) return
+  set({ cancelling: jobId, cancelError: null })
+  try {
+    const job = await client.cancel(jobId)
+    // The live link tells it too, unless it is down.
+    receive({ type: job.state === 'cancelled' ? 'cancelled' : 'snapshot', job_id: job.id, version: job.version, job })
+  } catch (error) {
+    if (!isAbort(error) && get().currentId === jobId) set({ cancelError: asApiError(error) })
+  } finally {
+    set({ cancelling: null })
   }
 }
 
