@@ -172,9 +172,16 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 	backing.Each(t, func(t *testing.T, on backing.Services) {
 		p := start(t, on, setup{})
 		v := p.visitor(t)
+		known := map[string]bool{}
+		for _, r := range api.Routes() {
+			known[r.Method+r.Path] = true
+		}
 		for _, r := range api.Routes() {
 			path := strings.Replace(r.Path, ":id", uuid.NewString(), 1)
 			for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
+				if known[method+r.Path] {
+					continue
+				}
 				a := v.do(method, path, nil, "X-Requested-With", "patchlab").fails(http.StatusMethodNotAllowed, "method_not_allowed")
 				require.Contains(t, a.header.Get("Allow"), r.Method)
 			}

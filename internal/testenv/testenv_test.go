@@ -63,7 +63,7 @@ func TestServersEndWithTheirProcess(t *testing.T) {
 func TestPostgresKeepsItsDataThroughAKill(t *testing.T) {
 	t.Parallel()
 	p := testenv.StartPostgres(t)
-	for range 3 {
+	for range 5 {
 		p.Kill()
 		require.Zero(t, p.PID())
 		require.NoError(t, p.Start())
