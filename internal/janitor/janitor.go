@@ -123,8 +123,9 @@ type Janitor struct {
 	watch   service.BeatWatch
 	verbs   []verb
 
-	mu    sync.Mutex
-	total map[string]int
+	mu          sync.Mutex
+	total       map[string]int
+	judgedUntil string // the last key that the sweep for orphans has judged; "" = begin anew
 }
 
 // New returns a Janitor.
@@ -280,10 +281,14 @@ func (j *Janitor) deleteOrphans(ctx context.Context) (int, error) {
 		deleted int
 		failed  error
 	)
+	j.mu.Lock()
+	from := j.judgedUntil
+	j.mu.Unlock()
 	judge := func() error {
 		if len(old) == 0 {
 			return nil
 		}
+		last := old[len(old)-1]
 		live, err := j.keeper.LiveKeys(ctx, old)
 		if err != nil {
 			return err
@@ -300,9 +305,13 @@ func (j *Janitor) deleteOrphans(ctx context.Context) (int, error) {
 		if failed == nil {
 			failed = err
 		}
-		return ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		j.judged(last)
+		return nil
 	}
-	err := j.store.List(ctx, "", func(info storage.Info) error {
+	err := j.store.List(ctx, from, func(info storage.Info) error {
 		made, err := storage.KeyTime(info.Key)
 		if err != nil || !made.Before(before) {
 			return nil //nolint:nilerr // not a file of ours, so not ours to delete
@@ -315,7 +324,19 @@ func (j *Janitor) deleteOrphans(ctx context.Context) (int, error) {
 	if err == nil {
 		err = judge()
 	}
+	if err == nil {
+		j.judged("") // that was the last: from the start again
+	}
 	return deleted, errors.Join(err, failed)
+}
+
+// judged notes how far the sweep for orphans has come. Where its time is over before it
+// is through, the next one goes on from there, or the last keys of a large store would
+// never be looked at.
+func (j *Janitor) judged(until string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.judgedUntil = until
 }
 
 func (j *Janitor) sweepUploads(ctx context.Context) (int, error) {

@@ -301,3 +301,40 @@ func TestRunKeepsThePaceOfEachVerbAndEnds(t *testing.T) {
 	cancel()
 	<-done
 }
+
+// tiring is a store whose list breaks off after so many keys, as where the time is over.
+type tiring struct {
+	store
+	keys int
+}
+
+func (s *tiring) List(ctx context.Context, after string, fn func(storage.Info) error) error {
+	n := 0
+	return s.store.List(ctx, after, func(i storage.Info) error {
+		if n++; n > s.keys {
+			return context.DeadlineExceeded
+		}
+		return fn(i)
+	})
+}
+
+func TestTheSweepForOrphansGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	b, s := newBooks(), &tiring{newStore(t), 600}
+	for i := range 1000 {
+		b.live[put(t, s.store, 100+i, 30*time.Hour)] = true
+	}
+	late := put(t, s.store, 2000, 30*time.Hour)
+	j := janitor.New(b, b, s, b, fixed())
+	_, err := j.RunOnce(context.Background())
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.True(t, exists(t, s.store, late))
+	_, err = j.RunOnce(context.Background())
+	require.NoError(t, err)
+	assert.False(t, exists(t, s.store, late))
+
+	early := put(t, s.store, 1, 30*time.Hour)
+	_, err = j.RunOnce(context.Background())
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.False(t, exists(t, s.store, early), "it begins anew")
+}
