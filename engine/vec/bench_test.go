@@ -22,7 +22,7 @@ func BenchmarkLoops(b *testing.B) {
 	}
 	var net Network
 	for k := range net.From {
-		net.Gain[k], net.Damp[k] = 0.9, 0.1 // which keeps the level, since no one fills From again
+		net.Gain[k], net.Damp[k] = 0.9, 0.1
 		net.From[k], net.To[k] = (*[MaxBlock]float32)(s.block(MaxBlock)), new([MaxBlock]float32)
 	}
 	bend := NewSaturation(3)

@@ -14,8 +14,8 @@ type Network struct {
 	Gain   [Lines]float32 // of a pass, times 1−Damp, over √8: the matrices here have the gain √8
 	Damp   [Lines]float32 // coefficient of each line's one-pole low-pass
 	Memory [Lines]float32 // of the low-passes
-	// From points to what comes out of each line, To to where what goes in is put. What
-	// From points to is written over; no block is both.
+	// From points to what comes out of each line, To to where what goes in is put; no
+	// block is both.
 	From, To [Lines]*[MaxBlock]float32
 	// Rows are those of the two matrices that are let out: they share nothing.
 	Rows [2]struct{ Left, Right [MaxBlock]float32 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,6 +38,9 @@ func (f *Farm) Cancel(ctx context.Context, caller model.Caller, jobID uuid.UUID)
 		err := tx.Get(ctx, &job, `
 SELECT id, kind, state, version, remaining, failed_count, error, started_at, finished_at
 FROM jobs WHERE id = ? FOR UPDATE`, jobID)
+		if errors.Is(err, db.ErrNoRows) {
+			return noSuchJob() // expired since
+		}
 		if err != nil || job.State.Final() {
 			return err
 		}
