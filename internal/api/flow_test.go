@@ -234,7 +234,8 @@ func TestGenerate(t *testing.T) {
 func TestWatching(t *testing.T) {
 	t.Parallel()
 	backing.Each(t, func(t *testing.T, on backing.Services) {
-		p := start(t, on, setup{slots: 16, speed: 2})
+		// Four seconds a render: what is to be seen while one runs is seen on a busy machine too.
+		p := start(t, on, setup{slots: 16, speed: 0.5})
 
 		t.Run("a wait shorter than the render", func(t *testing.T) {
 			t.Parallel()
