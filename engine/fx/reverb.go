@@ -10,18 +10,17 @@ import (
 
 // Reverb is a feedback delay network of sixteen lines behind four diffusing
 // all-passes a side (Jot and Chaigne, "Digital delay networks for designing
-// artificial reverberators", 1991; all-passes by Schroeder, "Natural sounding
-// artificial reverberation", 1962). The lines meet in a matrix of entries of equal
+// artificial reverberators", 1991). The lines meet in a matrix of entries of equal
 // magnitude; each has a gain that makes it fall by 60 dB in the reverberation time and a
 // first-order low-pass that halves that time well above the damping frequency.
 //
 // Every line is longer than a block, so the network is computed a block of each line
 // at a time.
 type Reverb struct {
-	gains    [2][4]float32 // a side: of the dry sound, the two rows let out, and the diffused sound
-	diffuse  float32       // gain of the all-passes
+	wet      [2]vec.Wet // a side
 	pre      [2]ring
-	diff     [2][4]diffuser
+	diff     [2][vec.AllPasses]diffuser
+	diffuse  vec.Diffusion // of the side at work
 	line     [vec.Lines]tape
 	net      vec.Network
 	sway     [vec.Lines]sway
@@ -36,8 +35,8 @@ type Reverb struct {
 //
 //nolint:gochecknoglobals // a constant that Go cannot write as one
 var (
-	lineFrames = [vec.Lines]float64{1487, 2003, 2699, 3637, 1609, 2161, 2917, 3923, 1733, 2333, 3137, 4231, 1867, 2503, 3373, 4561}
-	diffFrames = [2][4]float64{{113, 167, 241, 353}, {127, 181, 263, 379}}
+	lineFrames = [vec.Lines]float64{2333, 2003, 3137, 4561, 4231, 2503, 1609, 3373, 3923, 1867, 2917, 1487, 3637, 2161, 1733, 2699}
+	diffFrames = [2][vec.AllPasses]float64{{113, 167, 241, 353}, {127, 181, 263, 379}}
 )
 
 const (
@@ -54,7 +53,7 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	if p.Mix <= 0 {
 		return nil
 	}
-	r := &Reverb{diffuse: float32(min(diffusion, 0.25+float64(0.5*p.Time)))}
+	r := &Reverb{diffuse: vec.Diffusion{Gain: float32(min(diffusion, 0.25+float64(0.5*p.Time)))}}
 	for side := range r.pre {
 		r.pre[side] = newRing(int(float64(p.PreDelay * rate)))
 		for i := range r.diff[side] {
@@ -72,17 +71,18 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 			// pole with the gain of a pass there and 1 at 0 Hz.
 			damp = onePole(gain, 2*(p.Damping/rate))
 		}
-		r.net.Gain[i], r.net.Damp[i] = float32(float64(math.Sqrt2/4*gain)*(1-damp)), float32(damp)
+		r.net.Gain[i], r.net.Damp[i] = float32(float64(0.5*gain)*(1-damp)), float32(damp)
 		mean += float64(gain / vec.Lines)
 		if p.Modulation > 0 {
 			r.sway[i] = newSway(i, p.Modulation, rate)
 		}
 	}
 	// A loop with the gain g keeps 1/(1−g²) times the energy that it is fed.
-	const early, late = 0.5, 0.9 * math.Sqrt2
-	wet := float32(float64(late*p.Mix) * math.Sqrt(1-float64(mean*mean)))
-	r.gains[0] = [4]float32{float32(1 - p.Mix), wet, wet, float32(early * p.Mix)}
-	r.gains[1] = [4]float32{float32(1 - p.Mix), wet, -wet, float32(early * p.Mix)}
+	const early, late = 0.5, 0.9
+	wet := float64(late*p.Mix) * math.Sqrt(1-float64(mean*mean))
+	for side := range r.wet {
+		r.wet[side] = vec.Wet{DryGain: float32(1 - p.Mix), Gain: float32(wet), InGain: float32(early * p.Mix)}
+	}
 	return r
 }
 
@@ -105,11 +105,16 @@ func (r *Reverb) Process(left, right []float32) {
 	dry := [2][]float32{left, right}
 	in := [2][]float32{r.in[0][:n], r.in[1][:n]}
 	for side := range dry {
-		vec.Offset(in[side], dry[side], vec.Tiny)
-		r.pre[side].delay(in[side])
-		for k := range r.diff[side] {
-			r.diff[side][k].process(in[side], r.diffuse)
+		src := dry[side]
+		if pre := &r.pre[side]; len(pre.frames) > 0 {
+			copy(in[side], src)
+			src = in[side]
+			pre.delay(src)
 		}
+		for k := range r.diff[side] {
+			r.diffuse.Old[k], r.diffuse.Next[k] = r.diff[side][k].next(n)
+		}
+		vec.Diffuse(in[side], src, &r.diffuse)
 	}
 	for k := range r.line {
 		line := &r.line[k]
@@ -134,9 +139,14 @@ func (r *Reverb) Process(left, right []float32) {
 		r.line[k].on(n)
 	}
 	r.frame += int64(n)
-	rows := &r.net.Rows
-	vec.Blend(left, rows[0].Left[:n], rows[1].Left[:n], in[0], &r.gains[0])
-	vec.Blend(right, rows[0].Right[:n], rows[1].Right[:n], in[1], &r.gains[1])
+	// A row of each group for either side, so that no two share a line. What goes into the
+	// groups itself is in two of them and goes out.
+	for group := range vec.Group {
+		r.wet[0].Rows[group] = r.net.To[vec.Fed(group, 1)]
+		r.wet[1].Rows[group] = r.net.To[vec.Fed(group, 2)]
+	}
+	vec.Blend(left, in[0], &r.wet[0])
+	vec.Blend(right, in[1], &r.wet[1])
 }
 
 // tape is a delay line of a fixed number of frames that can be read and written a block
@@ -209,7 +219,7 @@ func (d *ring) next(n int) []float32 {
 
 // delay delays x in place.
 func (d *ring) delay(x []float32) {
-	for len(x) > 0 && len(d.frames) > 0 {
+	for len(x) > 0 {
 		piece := d.next(len(x))
 		for i, v := range x[:len(piece)] {
 			x[i], piece[i] = piece[i], v
@@ -218,7 +228,7 @@ func (d *ring) delay(x []float32) {
 	}
 }
 
-// diffuser is Schroeder's all-pass. What goes into its delay stands in one piece, the
+// diffuser is the memory of an all-pass. What goes into its delay stands in one piece, the
 // oldest at the place at; at the end of the memory it goes back to the start.
 type diffuser struct {
 	frames []float32
@@ -233,14 +243,16 @@ func newDiffuser(delay int) diffuser {
 	return diffuser{make([]float32, delay+diffuserBlocks*maxFrames), delay, 0}
 }
 
-// process filters x in place.
-func (d *diffuser) process(x []float32, gain float32) {
-	if d.at+d.delay+len(x) > len(d.frames) {
+// next returns the n oldest frames and where those go that come in now, and steps past
+// them.
+func (d *diffuser) next(n int) (old, next []float32) {
+	if d.at+d.delay+n > len(d.frames) {
 		copy(d.frames, d.frames[d.at:d.at+d.delay])
 		d.at = 0
 	}
-	vec.AllPass(x, d.frames[d.at:], d.delay, gain)
-	d.at += len(x)
+	at := d.at
+	d.at += n
+	return d.frames[at:], d.frames[at+d.delay:]
 }
 
 // sway moves the place at which a line is read to and fro, so that its modes waver.

@@ -20,6 +20,11 @@ func BenchmarkLoops(b *testing.B) {
 	for i := range near {
 		near[i] = s.Float32() - 0.5
 	}
+	diffusion := &Diffusion{Gain: 0.5}
+	for k := range diffusion.Old {
+		past := s.block(MaxBlock + 100)
+		diffusion.Old[k], diffusion.Next[k] = past, past[100:]
+	}
 	var net Network
 	for k := range net.From {
 		net.Gain[k], net.Damp[k] = 0.9, 0.1
@@ -40,7 +45,7 @@ func BenchmarkLoops(b *testing.B) {
 		{"CrossedCentre", func() { Crossed(y, z, past, past, 0.5, even, odd, inner) }, func() { crossedPlain(y, z, past, past, 0.5, even, odd, inner) }},
 		{"Saturation", func() { bend.Process(y, near) }, func() { bend.plain(y, near) }},
 		{"Quantize", func() { Quantize(steps, near, 1<<23, 1, 2) }, func() { quantizePlain(steps, near, 1<<23, 1, 2) }},
-		{"AllPass", func() { AllPass(near, past, 100, 0.5) }, func() { allPassPlain(near, past, 100, 0.5) }},
+		{"Diffuse", func() { Diffuse(near, near, diffusion) }, func() { diffusePlain(near, near, diffusion) }},
 		{"SVFTwo", func() { SVF(y, z, &state, &c, &d, &low, true) }, func() { svfPlain(y, z, &state, &c, &d, &low, true) }},
 		{"Peak", func() { Peak(near) }, func() { peakPlain(near) }},
 		{"Network", func() { net.Process(near, near) }, func() { net.processPlain(near, near) }},

@@ -44,10 +44,10 @@ func Offset(dst, src []float32, by float32) { offsetPlain(dst, src, by) }
 // Interleave puts left and right in turns into dst.
 func Interleave(dst, left, right []float32) { interleavePlain(dst, left, right) }
 
-// AllPass runs x through Schroeder's all-pass with the gain g. past holds what went into
-// its delay, the oldest first, and takes what goes in now delay frames later, at least
-// LeastDelay.
-func AllPass(x, past []float32, delay int, g float32) { allPassPlain(x, past, delay, g) }
+// Diffuse sets dst to src, of the same length, behind four all-passes in a row (M. R.
+// Schroeder, "Natural sounding artificial reverberation", 1962), each of a delay of at
+// least LeastDelay.
+func Diffuse(dst, src []float32, d *Diffusion) { diffusePlain(dst, src, d) }
 
 // Residual adds y·gl to left and y·gr to right, with y = a + f·(b−a).
 func Residual(left, right, a, b *[Taps]float32, f, gl, gr float32) {
@@ -76,11 +76,13 @@ func SVF(left, right []float32, s *State, c, d *Sections, r *Response, two bool)
 }
 
 // Process takes len(inL) frames, at most MaxBlock, from From through the matrices, whose
-// rows go to To, with inL added to those of the first half and inR to those of the second.
+// rows go to To, with inL added to those of the first two groups and inR to those of the
+// others.
 func (n *Network) Process(inL, inR []float32) { n.processPlain(inL, inR) }
 
-// Blend sets dst to the sum of dst and three others, times their gains.
-func Blend(dst, a, b, c []float32, gains *[4]float32) { blendPlain(dst, a, b, c, gains) }
+// Blend sets dst to the sum of dst, of w.Rows, of which every second is subtracted, and of
+// in, times their gains.
+func Blend(dst, in []float32, w *Wet) { blendPlain(dst, in, w, 0) }
 
 // Pack24 writes the low three bytes of each step, little-endian.
 func Pack24(dst []byte, steps []int32) { pack24Plain(dst, steps) }

@@ -270,19 +270,21 @@ func mixLanes(dst, src []float32, dry, wet float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
-// Blend sets dst to the sum of dst and three others, times their gains.
-func Blend(dst, a, b, c []float32, gains *[4]float32) {
+// Blend sets dst to the sum of dst, of w.Rows, of which every second is subtracted, and of
+// in, times their gains.
+func Blend(dst, in []float32, w *Wet) {
 	n := whole(len(dst), lanes)
-	blendLanes(dst[:n], a, b, c, gains)
-	blendPlain(dst[n:], a[n:], b[n:], c[n:], gains)
+	blendLanes(dst[:n], in, w)
+	blendPlain(dst[n:], in[n:], w, n)
 }
 
-func blendLanes(dst, a, b, c []float32, gains *[4]float32) {
-	gd, ga, gb, gc := all(gains[0]), all(gains[1]), all(gains[2]), all(gains[3])
-	for len(dst) >= lanes && len(a) >= lanes && len(b) >= lanes && len(c) >= lanes {
-		wet := ga.Mul(load(a)).Add(gb.Mul(load(b)))
-		store(gd.Mul(load(dst)).Add(wet.Add(gc.Mul(load(c)))), dst)
-		dst, a, b, c = dst[lanes:], a[lanes:], b[lanes:], c[lanes:]
+func blendLanes(dst, in []float32, w *Wet) {
+	dry, gain, first := all(w.DryGain), all(w.Gain), all(w.InGain)
+	in = in[:len(dst)]
+	a, b, c, d := w.Rows[0][:len(dst)], w.Rows[1][:len(dst)], w.Rows[2][:len(dst)], w.Rows[3][:len(dst)]
+	for i := 0; i+lanes <= len(dst); i += lanes {
+		wet := gain.Mul(load(a[i:]).Sub(load(b[i:])).Add(load(c[i:]).Sub(load(d[i:]))))
+		store(dry.Mul(load(dst[i:])).Add(wet.Add(first.Mul(load(in[i:])))), dst[i:])
 	}
 	archsimd.ClearAVXUpperBits()
 }
@@ -337,23 +339,41 @@ func interleaveLanes(dst, left, right []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
-// AllPass runs x through Schroeder's all-pass with the gain g. past holds what went into
-// its delay, the oldest first, and takes what goes in now delay frames later, at least
-// LeastDelay.
-func AllPass(x, past []float32, delay int, g float32) {
-	n := whole(len(x), lanes)
-	allPassLanes(x[:n], past[:n], past[delay:], g)
-	allPassPlain(x[n:], past[n:], delay, g)
+// Diffuse sets dst to src, of the same length, behind four all-passes in a row (M. R.
+// Schroeder, "Natural sounding artificial reverberation", 1962), each of a delay of at
+// least LeastDelay.
+func Diffuse(dst, src []float32, d *Diffusion) {
+	n := whole(len(dst), lanes)
+	diffuseLanes(dst[:n], src[:n], d)
+	if n < len(dst) {
+		rest := d.from(n)
+		diffusePlain(dst[n:], src[n:], &rest)
+	}
 }
 
-func allPassLanes(x, past, next []float32, g float32) {
-	gain := all(g)
-	for len(x) >= lanes && len(past) >= lanes && len(next) >= lanes {
-		y := load(past)
-		w := load(x).Add(gain.Mul(y))
-		store(y.Sub(gain.Mul(w)), x)
-		store(w, next)
-		x, past, next = x[lanes:], past[lanes:], next[lanes:]
+func diffuseLanes(dst, src []float32, d *Diffusion) {
+	gain, tiny := all(d.Gain), all(Tiny)
+	n := len(dst)
+	src = src[:n]
+	a, b, c, e := d.Old[0][:n], d.Old[1][:n], d.Old[2][:n], d.Old[3][:n]
+	p, q, r, s := d.Next[0][:n], d.Next[1][:n], d.Next[2][:n], d.Next[3][:n]
+	for i := 0; i+lanes <= n; i += lanes {
+		y := load(a[i:])
+		w := load(src[i:]).Add(tiny).Add(gain.Mul(y))
+		store(w, p[i:])
+		x := y.Sub(gain.Mul(w))
+		y = load(b[i:])
+		w = x.Add(gain.Mul(y))
+		store(w, q[i:])
+		x = y.Sub(gain.Mul(w))
+		y = load(c[i:])
+		w = x.Add(gain.Mul(y))
+		store(w, r[i:])
+		x = y.Sub(gain.Mul(w))
+		y = load(e[i:])
+		w = x.Add(gain.Mul(y))
+		store(w, s[i:])
+		store(y.Sub(gain.Mul(w)), dst[i:])
 	}
 	archsimd.ClearAVXUpperBits()
 }
@@ -432,19 +452,19 @@ func Quantize(dst []int32, src []float32, full float32, key, counter uint32) {
 func quantizeLanes(dst []int32, src []float32, full float32, key, counter uint32) {
 	at, on := places(key, counter), allBits(eightOn())
 	first, second, by15, by16 := allBits(hashFirst), allBits(hashSecond), allBits(15), allBits(16)
-	size, top, bottom, unit, up := all(full), all(full+2), all(-(full + 2)), all(1.0/(1<<16)), all(4.5)
-	low, four := archsimd.BroadcastInt32x8(0xffff), archsimd.BroadcastInt32x8(4)
+	size, top, bottom, parts := all(full), all(full+2), all(-(full + 2)), all(1<<16)
+	low, half := archsimd.BroadcastInt32x8(0xffff), archsimd.BroadcastInt32x8(1<<15)
 	most, least := archsimd.BroadcastInt32x8(int32(full)-1), archsimd.BroadcastInt32x8(int32(-full))
 	var zero archsimd.Float32x8
 	for len(src) >= lanes && len(dst) >= lanes {
 		x := load(src)
 		scaled := x.Mul(size).Min(top).Max(bottom)
 		whole := scaled.ConvertToInt32()
-		rest := scaled.Sub(whole.ConvertToFloat32())
+		rest := scaled.Sub(whole.ConvertToFloat32()).Mul(parts).ConvertToInt32()
 		h := hashLanes(at, first, second, by15, by16)
 		at = at.Add(on)
-		dither := h.ShiftRight(by16).AsInt32x8().Sub(h.AsInt32x8().And(low)).ConvertToFloat32().Mul(unit)
-		step := whole.Add(rest.Add(dither).Add(up).ConvertToInt32()).Sub(four)
+		dither := h.ShiftRight(by16).AsInt32x8().Sub(h.AsInt32x8().And(low))
+		step := whole.Add(rest.Add(dither).Add(half).ShiftRight(by16.AsInt32x8()))
 		sounds := x.Equal(x).And(x.NotEqual(zero))
 		step = step.Min(most).Max(least).Masked(sounds)
 		step.Store((*[lanes]int32)(dst))
@@ -653,16 +673,15 @@ func svfTick(x, s1, s2, b1, b2, b3, in, h1, h2 archsimd.Float64x4) (_, _, _ arch
 }
 
 // Process takes len(inL) frames, at most MaxBlock, from From through the matrices, whose
-// rows go to To, with inL added to those of the first half and inR to those of the second.
+// rows go to To, with inL added to those of the first two groups and inR to those of the
+// others.
 func (n *Network) Process(inL, inR []float32) {
 	if !wide() || len(inL)%lanes != 0 {
 		n.processPlain(inL, inR)
 		return
 	}
-	for half, in := range [2][]float32{inL, inR} {
-		to := n.feed(half)
-		n.halfNetworkLanes(half*halfLines, &to, in, n.Rows[half].Left[:], n.Rows[half].Right[:])
-	}
+	n.groupsLanes(0, inL)
+	n.groupsLanes(Group/2, inR)
 }
 
 // turn turns eight rows of eight lanes into its columns.
@@ -687,10 +706,13 @@ func turn(a, b, c, d, e, f, g, h archsimd.Float32x8) (_, _, _, _, _, _, _, _ arc
 		r0.Select128FromPair(1, 3, s0), r1.Select128FromPair(1, 3, s1), r2.Select128FromPair(1, 3, s2), r3.Select128FromPair(1, 3, s3)
 }
 
-// halfNetworkLanes runs a half of the lines, from the k-th on, through their low-passes, a lane
-// each, and then eight frames at once through the matrix.
-func (n *Network) halfNetworkLanes(k int, to *[halfLines]*[MaxBlock]float32, in, left, right []float32) {
-	from := (*[halfLines]*[MaxBlock]float32)(n.From[k:])
+// groupsLanes runs a group and the next through their low-passes, a lane each, and then
+// eight frames at once through the matrices.
+func (n *Network) groupsLanes(group int, in []float32) {
+	k := group * Group
+	from := (*[2 * Group]*[MaxBlock]float32)(n.From[k:])
+	t0, t1, t2, t3 := n.To[Fed(group, 0)], n.To[Fed(group, 1)], n.To[Fed(group, 2)], n.To[Fed(group, 3)]
+	t4, t5, t6, t7 := n.To[Fed(group+1, 0)], n.To[Fed(group+1, 1)], n.To[Fed(group+1, 2)], n.To[Fed(group+1, 3)]
 	gain, damp, m := load(n.Gain[k:]), load(n.Damp[k:]), load(n.Memory[k:])
 	for i := 0; i+lanes <= len(in) && i+lanes <= MaxBlock; i += lanes {
 		f0, f1, f2, f3, f4, f5, f6, f7 := turn(load(from[0][i:]), load(from[1][i:]), load(from[2][i:]), load(from[3][i:]),
@@ -705,24 +727,17 @@ func (n *Network) halfNetworkLanes(k int, to *[halfLines]*[MaxBlock]float32, in,
 		f7 = gain.Mul(f7).Add(damp.Mul(f6))
 		m = f7
 		f0, f1, f2, f3, f4, f5, f6, f7 = turn(f0, f1, f2, f3, f4, f5, f6, f7)
-		f0, f1, f2, f3 = f0.Add(f1), f0.Sub(f1), f2.Add(f3), f2.Sub(f3)
-		f4, f5, f6, f7 = f4.Add(f5), f4.Sub(f5), f6.Add(f7), f6.Sub(f7)
-		f0, f2, f1, f3 = f0.Add(f2), f0.Sub(f2), f1.Add(f3), f1.Sub(f3)
-		f4, f6, f5, f7 = f4.Add(f6), f4.Sub(f6), f5.Add(f7), f5.Sub(f7)
 		x := load(in[i:])
-		f0, f3 = f0.Add(x), f3.Add(x)
-		store(f0.Add(f4), to[0][i:])
-		store(f0.Sub(f4), to[4][i:])
-		store(x.Add(f1.Add(f5)), to[1][i:])
-		f5 = f1.Sub(f5)
-		store(f5, left[i:])
-		store(x.Add(f5), to[5][i:])
-		f1 = f2.Add(f6)
-		store(f1, right[i:])
-		store(x.Add(f1), to[2][i:])
-		store(x.Add(f2.Sub(f6)), to[6][i:])
-		store(f3.Add(f7), to[3][i:])
-		store(f3.Sub(f7), to[7][i:])
+		f0, f1, f2, f3 = x.Add(f0.Add(f1)), x.Add(f0.Sub(f1)), f2.Add(f3), f2.Sub(f3)
+		store(f0.Add(f2), t0[i:])
+		store(f1.Add(f3), t1[i:])
+		store(f0.Sub(f2), t2[i:])
+		store(f1.Sub(f3), t3[i:])
+		f4, f5, f6, f7 = x.Add(f4.Add(f5)), x.Add(f4.Sub(f5)), f6.Add(f7), f6.Sub(f7)
+		store(f4.Add(f6), t4[i:])
+		store(f5.Add(f7), t5[i:])
+		store(f4.Sub(f6), t6[i:])
+		store(f5.Sub(f7), t7[i:])
 	}
 	store(m, n.Memory[k:])
 	archsimd.ClearAVXUpperBits()

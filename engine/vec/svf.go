@@ -115,42 +115,74 @@ func svfLow(block []float32, k int, s *State, c, d *Sections) {
 	s.S1[k], s.S2[k], s.S1[k+2], s.S2[k+2], s.Between[k] = p1, p2, q1, q2, y
 }
 
-// svfLowBoth is svfLow of both sides, which need not wait for each other.
+// svfLowBoth is svfLow of both sides, which need not wait for each other: a section at a
+// time, since the numbers of two do not fit into the registers.
 func svfLowBoth(left, right []float32, s *State, c, d *Sections) {
-	b1, b2, b3 := c.B1[0], c.B2[0], c.B3[0]
-	e1, e2, e3 := c.B1[2], c.B2[2], c.B3[2]
-	p1, p2, q1, q2, y := s.S1[0], s.S2[0], s.S1[2], s.S2[2], s.Between[0]
-	r1, r2, t1, t2, z := s.S1[1], s.S2[1], s.S1[3], s.S2[3], s.Between[1]
+	var b between
+	b[0][0], b[1][0] = s.Between[0], s.Between[1]
+	at := *c
+	for len(left) > 0 {
+		n := min(len(left), betweenFrames)
+		svfFirstLow(left[:n], right[:n], &b, s, &at, d)
+		svfSecondLow(left[:n], right[:n], &b, s, &at, d)
+		b[0][0], b[1][0] = b[0][n], b[1][n]
+		left, right = left[n:], right[n:]
+	}
+	s.Between[0], s.Between[1] = b[0][0], b[1][0]
+}
+
+// between is what the first section let out on either side: of the frame before, and of
+// those to come.
+type between [2][1 + betweenFrames]float64
+
+const betweenFrames = 32
+
+func svfFirstLow(left, right []float32, to *between, s *State, c, d *Sections) {
+	b1, b2, b3, d1, d2, d3 := c.B1[0], c.B2[0], c.B3[0], d.B1[0], d.B2[0], d.B3[0]
+	p1, p2, r1, r2 := s.S1[0], s.S2[0], s.S1[1], s.S2[1]
 	right = right[:len(left)]
 	for i, v := range left {
-		b1 += d.B1[0]
-		b2 += d.B2[0]
-		b3 += d.B3[0]
-		v3 := float64(v) - p2
-		n1 := float64(b1*p1) + float64(b2*v3)
-		n2 := (p2 + float64(b2*p1)) + float64(b3*v3)
-		u3 := float64(right[i]) - r2
-		o1 := float64(b1*r1) + float64(b2*u3)
-		o2 := (r2 + float64(b2*r1)) + float64(b3*u3)
-		x, w := p2+n2, r2+o2
-		p1, p2, r1, r2 = n1, n2, o1, o2
-
-		e1 += d.B1[2]
-		e2 += d.B2[2]
-		e3 += d.B3[2]
-		v3 = y - q2
-		n1 = float64(e1*q1) + float64(e2*v3)
-		n2 = (q2 + float64(e2*q1)) + float64(e3*v3)
-		left[i] = float32(0.25 * (q2 + n2))
-		u3 = z - t2
-		o1 = float64(e1*t1) + float64(e2*u3)
-		o2 = (t2 + float64(e2*t1)) + float64(e3*u3)
-		right[i] = float32(0.25 * (t2 + o2))
-		q1, q2, t1, t2 = n1, n2, o1, o2
-		y, z = x, w
+		b1 += d1
+		b2 += d2
+		b3 += d3
+		k := i % betweenFrames
+		x := float64(v) - p2
+		n := (p2 + float64(b2*p1)) + float64(b3*x)
+		p1 = float64(b1*p1) + float64(b2*x)
+		to[0][1+k] = p2 + n
+		p2 = n
+		x = float64(right[i]) - r2
+		n = (r2 + float64(b2*r1)) + float64(b3*x)
+		r1 = float64(b1*r1) + float64(b2*x)
+		to[1][1+k] = r2 + n
+		r2 = n
 	}
-	s.S1[0], s.S2[0], s.S1[2], s.S2[2], s.Between[0] = p1, p2, q1, q2, y
-	s.S1[1], s.S2[1], s.S1[3], s.S2[3], s.Between[1] = r1, r2, t1, t2, z
+	s.S1[0], s.S2[0], s.S1[1], s.S2[1] = p1, p2, r1, r2
+	c.B1[0], c.B2[0], c.B3[0] = b1, b2, b3
+}
+
+func svfSecondLow(left, right []float32, from *between, s *State, c, d *Sections) {
+	b1, b2, b3, d1, d2, d3 := c.B1[2], c.B2[2], c.B3[2], d.B1[2], d.B2[2], d.B3[2]
+	p1, p2, r1, r2 := s.S1[2], s.S2[2], s.S1[3], s.S2[3]
+	right = right[:len(left)]
+	for i := range left {
+		b1 += d1
+		b2 += d2
+		b3 += d3
+		k := i % betweenFrames
+		x := from[0][k] - p2
+		n := (p2 + float64(b2*p1)) + float64(b3*x)
+		p1 = float64(b1*p1) + float64(b2*x)
+		left[i] = float32(0.25 * (p2 + n))
+		p2 = n
+		x = from[1][k] - r2
+		n = (r2 + float64(b2*r1)) + float64(b3*x)
+		r1 = float64(b1*r1) + float64(b2*x)
+		right[i] = float32(0.25 * (r2 + n))
+		r2 = n
+	}
+	s.S1[2], s.S2[2], s.S1[3], s.S2[3] = p1, p2, r1, r2
+	c.B1[2], c.B2[2], c.B3[2] = b1, b2, b3
 }
 
 // settle flushes what is too small to hear, so that tails do not run into denormal

@@ -235,13 +235,22 @@ func mixPlain(dst, src []float32, dry, wet float32) {
 	}
 }
 
-// blendPlain sets dst to the sum of dst and three others, times their gains.
-func blendPlain(dst, a, b, c []float32, gains *[4]float32) {
-	gd, ga, gb, gc := gains[0], gains[1], gains[2], gains[3]
-	a, b, c = a[:len(dst)], b[:len(dst)], c[:len(dst)]
+// Wet says how the rows of a Network are let out.
+type Wet struct {
+	Rows                  [Group]*[MaxBlock]float32
+	DryGain, Gain, InGain float32
+}
+
+// blendPlain sets dst to the sum of dst, of rows, of which every second is subtracted, and
+// of in, times their gains. The rows start at a sample.
+func blendPlain(dst, in []float32, w *Wet, from int) {
+	a, b, c, d := w.Rows[0][from:], w.Rows[1][from:], w.Rows[2][from:], w.Rows[3][from:]
+	n := len(dst)
+	in, a, b, c, d = in[:n], a[:n], b[:n], c[:n], d[:n]
+	dry, gain, first := w.DryGain, w.Gain, w.InGain
 	for i, x := range dst {
-		wet := float32(ga*a[i]) + float32(gb*b[i])
-		dst[i] = float32(gd*x) + (wet + float32(gc*c[i]))
+		wet := float32(gain * ((a[i] - b[i]) + (c[i] - d[i])))
+		dst[i] = float32(dry*x) + (wet + float32(first*in[i]))
 	}
 }
 
@@ -261,29 +270,52 @@ func interleavePlain(dst, left, right []float32) {
 	}
 }
 
-// allPassPlain runs x through Schroeder's all-pass with the gain g. past holds what went
-// into its delay, the oldest first, and takes what goes in now delay frames later, at least
-// LeastDelay.
-func allPassPlain(x, past []float32, delay int, g float32) {
-	old, next := past[:len(x)], past[delay:][:len(x)]
-	for len(x) >= 4 && len(old) >= 4 && len(next) >= 4 {
-		a, b, c := (*[4]float32)(x), (*[4]float32)(old), (*[4]float32)(next)
-		y0, y1, y2, y3 := b[0], b[1], b[2], b[3]
-		w0, w1, w2, w3 := a[0]+float32(g*y0), a[1]+float32(g*y1), a[2]+float32(g*y2), a[3]+float32(g*y3)
-		a[0], a[1], a[2], a[3] = y0-float32(g*w0), y1-float32(g*w1), y2-float32(g*w2), y3-float32(g*w3)
-		c[0], c[1], c[2], c[3] = w0, w1, w2, w3
-		x, old, next = x[4:], old[4:], next[4:]
-	}
-	for i, v := range x {
-		y := old[i]
-		w := v + float32(g*y)
-		x[i] = y - float32(g*w)
-		next[i] = w
-	}
+// AllPasses is the number of all-passes of a Diffusion.
+const AllPasses = 4
+
+// Diffusion is what Diffuse reads and writes of the delays of Schroeder's all-passes in a
+// row: what came in first, Old, and where what comes in now goes, Next.
+type Diffusion struct {
+	Old, Next [AllPasses][]float32
+	Gain      float32
 }
 
-// LeastDelay is that of AllPass in frames: no sample of a step is in its own past.
+// LeastDelay is that of each all-pass in frames: no sample of a step is in its own past.
 const LeastDelay = 8
+
+// from returns the rest of the diffusion from a sample on.
+func (d *Diffusion) from(n int) Diffusion {
+	rest := *d
+	for k := range rest.Old {
+		rest.Old[k], rest.Next[k] = d.Old[k][n:], d.Next[k][n:]
+	}
+	return rest
+}
+
+// diffusePlain sets dst to src, with a trace that no recursion can turn into denormal
+// numbers, behind all-passes.
+func diffusePlain(dst, src []float32, d *Diffusion) {
+	n := len(dst)
+	src = src[:n]
+	a, b, c, e := d.Old[0][:n], d.Old[1][:n], d.Old[2][:n], d.Old[3][:n]
+	p, q, r, s := d.Next[0][:n], d.Next[1][:n], d.Next[2][:n], d.Next[3][:n]
+	g := d.Gain
+	for i, x := range src {
+		y := a[i]
+		w := (x + Tiny) + float32(g*y)
+		p[i] = w
+		x, y = y-float32(g*w), b[i]
+		w = x + float32(g*y)
+		q[i] = w
+		x, y = y-float32(g*w), c[i]
+		w = x + float32(g*y)
+		r[i] = w
+		x, y = y-float32(g*w), e[i]
+		w = x + float32(g*y)
+		s[i] = w
+		dst[i] = y - float32(g*w)
+	}
+}
 
 // Taps is the number of samples that Residual adds.
 const Taps = 32
@@ -341,13 +373,12 @@ func quantizePlain(dst []int32, src []float32, full float32, key, counter uint32
 	}
 }
 
-// dithered rounds to a whole step with triangular dither: in whole steps and the rest,
-// since a float32 cannot hold both and the dither.
+// dithered rounds to a whole step with triangular dither, in parts of a step: a float32
+// cannot hold both and the dither.
 func dithered(scaled float32, h uint32) int32 {
-	whole := int32(scaled)
-	rest := scaled - float32(whole)
-	dither := float32(float32(int32(h>>16)-int32(h&0xffff)) * (1.0 / (1 << 16)))
-	return whole + int32(rest+dither+4.5) - 4
+	const parts = 1 << 16
+	dither := int64(h>>16) - int64(h&0xffff)
+	return int32((int64(scaled*parts) + dither + parts/2) >> 16)
 }
 
 // The bits of a float32 without its sign, and those of 1.
