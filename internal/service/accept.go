@@ -38,11 +38,20 @@ type GenerateRequest struct {
 	Overrides  map[string]json.RawMessage // patch values by path, after the words
 }
 
+// request is what a caller asks for, checked: the sounds of one job.
+type request struct {
+	kind  model.JobKind
+	lane  model.Lane
+	takes []take
+}
+
 // take is one sound to be, with its explanation as JSON.
 type take struct {
-	patch       patch.Patch
-	explanation []byte
-	cost        int64
+	prompt, name string
+	parent       *uuid.UUID // the sound that it was made from
+	patch        patch.Patch
+	explanation  []byte
+	cost         int64
 }
 
 // errKeyTaken means that another request with the same idempotency key was faster.
@@ -56,10 +65,15 @@ func (f *Farm) Generate(ctx context.Context, caller model.Caller, req GenerateRe
 	if err != nil {
 		return model.Job{}, false, err
 	}
+	return f.submit(ctx, caller, request{kind: model.JobGenerate, lane: model.Interactive, takes: takes}, idemKey, requestHash)
+}
+
+// submit accepts a request and reads its job back.
+func (f *Farm) submit(ctx context.Context, caller model.Caller, req request, idemKey string, requestHash []byte) (job model.Job, existed bool, err error) {
 	if len(idemKey) > MaxKeyLength {
 		return model.Job{}, false, model.Invalid(model.FieldError{Field: "Idempotency-Key", Message: fmt.Sprintf("is longer than %d characters", MaxKeyLength)})
 	}
-	accepted, existed, err := f.accept(ctx, caller, req.Prompt, takes, idemKey, requestHash)
+	accepted, existed, err := f.accept(ctx, caller, req, idemKey, requestHash)
 	if err != nil {
 		return model.Job{}, false, err
 	}
@@ -105,7 +119,10 @@ func (f *Farm) build(ctx context.Context, req GenerateRequest) ([]take, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode the explanation: %w", err)
 		}
-		takes[i] = take{patch: in.Patch, explanation: explanation, cost: max(1, in.Patch.Cost())}
+		takes[i] = take{
+			prompt: strings.TrimSpace(req.Prompt), name: soundName(req.Prompt, i, n),
+			patch: in.Patch, explanation: explanation, cost: max(1, in.Patch.Cost()),
+		}
 		samples += in.Patch.Samples()
 		if i == 0 && takes[0].cost > f.Config.MaxCost {
 			faults = append(faults, tooCostly(takes[0].cost, f.Config.MaxCost, req))
@@ -152,10 +169,10 @@ func tooCostly(cost, most int64, req GenerateRequest) model.FieldError {
 }
 
 // accept writes a job with its sounds and tasks in one transaction.
-func (f *Farm) accept(ctx context.Context, caller model.Caller, words string, takes []take, idemKey string, hash []byte) (job model.Job, existed bool, err error) {
+func (f *Farm) accept(ctx context.Context, caller model.Caller, req request, idemKey string, hash []byte) (job model.Job, existed bool, err error) {
 	for {
 		err = f.DB.InTx(ctx, func(tx *db.Tx) error {
-			job, existed, err = f.acceptTx(ctx, tx, caller, words, takes, idemKey, hash)
+			job, existed, err = f.acceptTx(ctx, tx, caller, req, idemKey, hash)
 			return err
 		})
 		// The other request has committed by now, so the next round finds its job;
@@ -167,7 +184,7 @@ func (f *Farm) accept(ctx context.Context, caller model.Caller, words string, ta
 }
 
 // acceptTx returns the job as it was accepted or, of one that existed, its id alone.
-func (f *Farm) acceptTx(ctx context.Context, tx *db.Tx, caller model.Caller, words string, takes []take, idemKey string, hash []byte) (model.Job, bool, error) {
+func (f *Farm) acceptTx(ctx context.Context, tx *db.Tx, caller model.Caller, req request, idemKey string, hash []byte) (model.Job, bool, error) {
 	now := f.now()
 	owner := caller.Owner()
 	if idemKey != "" {
@@ -187,14 +204,13 @@ func (f *Farm) acceptTx(ctx context.Context, tx *db.Tx, caller model.Caller, wor
 	if err != nil {
 		return model.Job{}, false, err
 	}
-	lane := model.Interactive
 	job := model.Job{
-		ID: jobID, Owner: caller, Kind: model.JobGenerate, State: model.Queued, Lane: lane, Version: 1, Remaining: len(takes), CreatedAt: now,
+		ID: jobID, Owner: caller, Kind: req.kind, State: model.Queued, Lane: req.lane, Version: 1, Remaining: len(req.takes), CreatedAt: now,
 	}
 	if _, err := tx.Exec(ctx, `
 INSERT INTO jobs (id, owner_id, anon_key, kind, lane, state, version, remaining, created_at, expires_at)
 VALUES (?, ?, ?, ?, ?, 'queued', 1, ?, ?, ?)`,
-		jobID, caller.UserID, anonKey, model.JobGenerate, lane, len(takes), now, expires); err != nil {
+		jobID, caller.UserID, anonKey, req.kind, req.lane, len(req.takes), now, expires); err != nil {
 		return model.Job{}, false, err
 	}
 	if idemKey != "" {
@@ -209,17 +225,17 @@ ON CONFLICT (owner, key) DO NOTHING`, owner, idemKey, notNil(hash), jobID, now)
 		}
 	}
 	var cost int64
-	for _, t := range takes {
+	for _, t := range req.takes {
 		cost += t.cost
 	}
-	tag, err := f.reserve(ctx, tx, owner, lane, cost)
+	tag, err := f.reserve(ctx, tx, owner, req.lane, cost)
 	if err != nil {
 		return model.Job{}, false, err
 	}
-	if err := f.checkQuota(ctx, tx, owner, len(takes)); err != nil {
+	if err := f.checkQuota(ctx, tx, owner, len(req.takes)); err != nil {
 		return model.Job{}, false, err
 	}
-	for i, t := range takes {
+	for i, t := range req.takes {
 		tag += t.cost
 		soundID, err := f.id()
 		if err != nil {
@@ -230,22 +246,22 @@ ON CONFLICT (owner, key) DO NOTHING`, owner, idemKey, notNil(hash), jobID, now)
 			return model.Job{}, false, err
 		}
 		sound := model.Sound{
-			ID: soundID, Owner: caller, JobID: jobID, TaskID: taskID, Position: i, Prompt: strings.TrimSpace(words),
-			Name: soundName(words, i, len(takes)), State: model.Queued, Patch: t.patch, Format: format.WAV,
+			ID: soundID, Owner: caller, JobID: jobID, TaskID: taskID, Position: i, ParentID: t.parent, Prompt: t.prompt,
+			Name: t.name, State: model.Queued, Patch: t.patch, Format: format.WAV,
 			Explanation: t.explanation, CreatedAt: now, ExpiresAt: expires,
 		}
 		job.Sounds = append(job.Sounds, sound)
 		if _, err := tx.Exec(ctx, `
-INSERT INTO sounds (id, owner_id, anon_key, job_id, position, prompt, name, state, patch, format, explanation, created_at, expires_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
-			sound.ID, caller.UserID, anonKey, jobID, i, sound.Prompt, sound.Name,
+INSERT INTO sounds (id, owner_id, anon_key, job_id, position, parent_id, prompt, name, state, patch, format, explanation, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
+			sound.ID, caller.UserID, anonKey, jobID, i, t.parent, sound.Prompt, sound.Name,
 			string(t.patch.Canonical()), sound.Format, string(t.explanation), now, expires); err != nil {
 			return model.Job{}, false, err
 		}
 		if _, err := tx.Exec(ctx, `
 INSERT INTO tasks (id, job_id, sound_id, kind, lane, owner, state, not_before, tag, cost, created_at)
 VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
-			taskID, jobID, soundID, model.TaskRender, lane, owner, now, tag, t.cost, now); err != nil {
+			taskID, jobID, soundID, model.TaskRender, req.lane, owner, now, tag, t.cost, now); err != nil {
 			return model.Job{}, false, err
 		}
 	}
