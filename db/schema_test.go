@@ -34,6 +34,8 @@ type column struct {
 var (
 	createTable = regexp.MustCompile(`^CREATE TABLE ([a-z_]+) \($`)
 	columnLine  = regexp.MustCompile(`^([a-z_]+) ([A-Z]+) (NOT NULL|NULL)(.*)$`)
+	addColumn   = regexp.MustCompile(`^ALTER TABLE ([a-z_]+) ADD COLUMN (.*);$`)
+	dropIndex   = regexp.MustCompile(`^DROP INDEX ([a-z_]+);$`)
 	createIndex = regexp.MustCompile(`^CREATE (UNIQUE )?INDEX ([a-z_]+) ON (.*);$`)
 )
 
@@ -60,6 +62,13 @@ func parse(t *testing.T, dialect Dialect) schema {
 			case createIndex.MatchString(line):
 				m := createIndex.FindStringSubmatch(line)
 				s.indexes[m[2]] = m[1] + m[3]
+			case dropIndex.MatchString(line):
+				delete(s.indexes, dropIndex.FindStringSubmatch(line)[1])
+			case addColumn.MatchString(line):
+				m := addColumn.FindStringSubmatch(line)
+				s.tables[m[1]].add(t, dialect, m[2])
+			case strings.HasPrefix(line, "UPDATE "): // of what is there, the same in both
+				s.rows = append(s.rows, line)
 			case strings.HasPrefix(line, "INSERT INTO "):
 				s.rows = append(s.rows, line)
 			default:

@@ -27,7 +27,7 @@ func notFound(err error) error {
 }
 
 const soundColumns = `
-SELECT s.id, s.owner_id, s.anon_key, s.job_id, s.position, s.parent_id, s.prompt, s.name, s.state, s.patch,
+SELECT s.id, s.owner_id, s.anon_key, s.job_id, s.position, s.parent_id, s.pack_id, s.ended_version, s.prompt, s.name, s.state, s.patch,
        s.format, s.explanation, s.error, s.created_at, s.finished_at, s.expires_at,
        (SELECT t.id FROM tasks t WHERE t.sound_id = s.id ORDER BY t.id DESC LIMIT 1) AS task_id,
        a.id AS a_id, a.digest AS a_digest, a.format AS a_format, a.key AS a_key, a.size AS a_size, a.etag AS a_etag,
@@ -64,11 +64,11 @@ type Place struct {
 const (
 	// UserPage wants owner_id, now, created_at, id, limit.
 	UserPage = soundColumns + `
-WHERE s.owner_id = ? AND (s.expires_at IS NULL OR s.expires_at > ?) AND (s.created_at, s.id) < (?, ?)
+WHERE s.owner_id = ? AND s.pack_id IS NULL AND (s.expires_at IS NULL OR s.expires_at > ?) AND (s.created_at, s.id) < (?, ?)
 ORDER BY s.created_at DESC, s.id DESC LIMIT ?`
 	// AnonPage wants anon_key, now, created_at, id, limit.
 	AnonPage = soundColumns + `
-WHERE s.anon_key = ? AND (s.expires_at IS NULL OR s.expires_at > ?) AND (s.created_at, s.id) < (?, ?)
+WHERE s.anon_key = ? AND s.pack_id IS NULL AND (s.expires_at IS NULL OR s.expires_at > ?) AND (s.created_at, s.id) < (?, ?)
 ORDER BY s.created_at DESC, s.id DESC LIMIT ?`
 )
 
@@ -77,8 +77,8 @@ ORDER BY s.created_at DESC, s.id DESC LIMIT ?`
 //nolint:gochecknoglobals // a constant that Go cannot write as one
 var endOfTime = Place{CreatedAt: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), ID: uuid.Max}
 
-// Sounds returns up to limit sounds of a caller that have not expired, the newest
-// first, after a place (nil = from the newest).
+// Sounds returns up to limit sounds of a caller that have not expired and are in no
+// pack, the newest first, after a place (nil = from the newest).
 func Sounds(ctx context.Context, q db.Queryer, c model.Caller, now time.Time, after *Place, limit int) ([]model.Sound, error) {
 	if after == nil {
 		after = &endOfTime
@@ -107,22 +107,38 @@ func soundModels(rows []soundRow) ([]model.Sound, error) {
 	return sounds, nil
 }
 
-// Job returns a job with its sounds, without its place in the queue.
-func Job(ctx context.Context, q db.Queryer, id uuid.UUID) (model.Job, error) {
-	var r jobRow
-	err := q.Get(ctx, &r, `
-SELECT id, owner_id, anon_key, kind, lane, state, version, remaining, failed_count, retry_of, error,
+const jobColumns = `
+SELECT id, owner_id, anon_key, kind, lane, state, version, stage, pack_id, total, remaining, failed_count, retry_of, error,
        created_at, started_at, finished_at,
        COALESCE((SELECT max(attempt) FROM tasks WHERE job_id = jobs.id), 0) AS attempts
-FROM jobs WHERE id = ?`, id)
-	if err != nil {
+FROM jobs `
+
+// EndedSounds wants job_id and two versions: the sounds of a pack's job that became final
+// after the first and by the second.
+const EndedSounds = soundColumns + `
+WHERE s.job_id = ? AND s.ended_version > ? AND s.ended_version <= ? ORDER BY s.position`
+
+// Job returns a job with its sounds, without its place in the queue. Of a pack's job
+// there are those sounds that became final after a version, none where it is 0.
+func Job(ctx context.Context, q db.Queryer, id uuid.UUID, since int64) (model.Job, error) {
+	var r jobRow
+	if err := q.Get(ctx, &r, jobColumns+`WHERE id = ?`, id); err != nil {
 		return model.Job{}, notFound(err)
 	}
 	job, err := r.model()
-	if err != nil {
+	switch {
+	case err != nil:
 		return model.Job{}, err
+	case job.PackID == nil:
+		job.Sounds, err = JobSounds(ctx, q, id)
+	case since > 0:
+		var rows []soundRow
+		// By the version that was just read: what is newer comes with the next.
+		if err := q.Select(ctx, &rows, EndedSounds, id, since, job.Version); err != nil {
+			return model.Job{}, err
+		}
+		job.Sounds, err = soundModels(rows)
 	}
-	job.Sounds, err = JobSounds(ctx, q, id)
 	return job, err
 }
 
@@ -372,9 +388,10 @@ ORDER BY after LIMIT ?`, now, limit)
 const LooseAssets = `
 SELECT id FROM assets
 WHERE id > ? AND NOT EXISTS (SELECT 1 FROM sounds WHERE sounds.asset_id = assets.id)
+AND NOT EXISTS (SELECT 1 FROM packs WHERE packs.asset_id = assets.id)
 ORDER BY id LIMIT ?`
 
-// Loose returns up to limit ids, above one, of assets that no sound refers to.
+// Loose returns up to limit ids, above one, of assets that no sound and no pack refers to.
 func Loose(ctx context.Context, q db.Queryer, after uuid.UUID, limit int) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
 	err := q.Select(ctx, &ids, LooseAssets, after, limit)

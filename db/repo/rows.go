@@ -22,6 +22,9 @@ type jobRow struct {
 	Remaining   int        `db:"remaining"`
 	FailedCount int        `db:"failed_count"`
 	RetryOf     *uuid.UUID `db:"retry_of"`
+	Stage       string     `db:"stage"`
+	PackID      *uuid.UUID `db:"pack_id"`
+	Total       int        `db:"total"`
 	Error       []byte     `db:"error"`
 	CreatedAt   time.Time  `db:"created_at"`
 	StartedAt   *time.Time `db:"started_at"`
@@ -37,7 +40,7 @@ func (r jobRow) model() (model.Job, error) {
 	return model.Job{
 		ID: r.ID, Owner: caller(r.OwnerID, r.AnonKey), Kind: model.JobKind(r.Kind), State: model.State(r.State),
 		Lane: model.Lane(r.Lane), Version: r.Version, Remaining: r.Remaining, FailedCount: r.FailedCount,
-		Error: failure, RetryOf: r.RetryOf, Attempts: r.Attempts,
+		Error: failure, RetryOf: r.RetryOf, Attempts: r.Attempts, Stage: r.Stage, PackID: r.PackID, Total: r.Total,
 		CreatedAt: r.CreatedAt.UTC(), StartedAt: utc(r.StartedAt), FinishedAt: utc(r.FinishedAt),
 	}, nil
 }
@@ -51,6 +54,8 @@ type soundRow struct {
 	TaskID      *uuid.UUID `db:"task_id"`
 	Position    int        `db:"position"`
 	ParentID    *uuid.UUID `db:"parent_id"`
+	PackID      *uuid.UUID `db:"pack_id"`
+	Ended       int64      `db:"ended_version"`
 	Prompt      string     `db:"prompt"`
 	Name        string     `db:"name"`
 	State       string     `db:"state"`
@@ -88,7 +93,7 @@ func (r soundRow) model() (model.Sound, error) {
 	}
 	s := model.Sound{
 		ID: r.ID, Owner: caller(r.OwnerID, r.AnonKey), JobID: r.JobID, Position: r.Position, ParentID: r.ParentID,
-		Prompt: r.Prompt, Name: r.Name, State: model.State(r.State), Patch: p, Format: r.Format,
+		PackID: r.PackID, Ended: r.Ended, Prompt: r.Prompt, Name: r.Name, State: model.State(r.State), Patch: p, Format: r.Format,
 		Explanation: r.Explanation, Error: failure,
 		CreatedAt: r.CreatedAt.UTC(), FinishedAt: utc(r.FinishedAt), ExpiresAt: utc(r.ExpiresAt),
 	}

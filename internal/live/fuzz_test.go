@@ -16,7 +16,9 @@ type still struct{}
 
 var errStill = errors.New("cannot be read")
 
-func (still) JobByID(context.Context, uuid.UUID) (model.Job, error) { return model.Job{}, errStill }
+func (still) JobByID(context.Context, uuid.UUID, int64) (model.Job, error) {
+	return model.Job{}, errStill
+}
 
 func (still) JobVersions(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) {
 	return nil, errStill

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +17,9 @@ import (
 
 // Jobs is where the hub reads state. Whose jobs they are was checked before.
 type Jobs interface {
-	JobByID(ctx context.Context, id uuid.UUID) (model.Job, error)
+	// JobByID returns a job; of a pack's job it has those sounds that became final after a
+	// version, none where it is 0.
+	JobByID(ctx context.Context, id uuid.UUID, since int64) (model.Job, error)
 	// JobVersions returns the versions of those jobs that exist.
 	JobVersions(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]int64, error)
 }
@@ -27,6 +30,7 @@ type HubConfig struct {
 	ProgressEvery time.Duration // least time between two progress messages on one sound; default 100 ms
 	AckTimeout    time.Duration // wait for Redis to confirm a channel before reading anyway; default 300 ms
 	ReadTimeout   time.Duration // bounds a read of the database; default 5 s
+	PackEvery     time.Duration // least time between two reads of a pack's job; default 100 ms
 	MaxState      int           // unread state messages that end a subscription; default 256
 	MaxAudio      int           // unread audio chunks kept; default 64
 	MaxReads      int           // reads of jobs at once; default 4
@@ -45,6 +49,7 @@ func (c HubConfig) withDefaults() HubConfig {
 		{&c.ProgressEvery, 100 * time.Millisecond},
 		{&c.AckTimeout, 300 * time.Millisecond},
 		{&c.ReadTimeout, 5 * time.Second},
+		{&c.PackEvery, 100 * time.Millisecond},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value
@@ -117,9 +122,10 @@ type watch struct {
 	late     bool // somebody read the database before that
 	job      *model.Job
 	progress map[uuid.UUID]model.Progress
-	missing  int  // re-reads in a row that did not find it
-	reading  bool // a read runs
-	again    bool // and another is due after it
+	ended    map[uuid.UUID]struct{} // the sounds of a pack that were told to be final
+	missing  int                    // re-reads in a row that did not find it
+	reading  bool                   // a read runs
+	again    bool                   // and another is due after it
 }
 
 // channel is one that Redis was asked for.
@@ -257,12 +263,13 @@ func (h *Hub) start(ctx context.Context, w *watch, s *Subscription) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	job, err := h.read(ctx, w.id)
+	job, err := h.read(ctx, w)
 	if err != nil {
 		return err
 	}
 	var stored map[uuid.UUID]model.Progress
-	if confirmed && !job.State.Final() {
+	// Of a pack there would be that of all its sounds; those that run will tell anew.
+	if confirmed && !job.State.Final() && job.PackID == nil {
 		stored = h.stored(ctx, w.id)
 	}
 
@@ -283,11 +290,17 @@ func (h *Hub) start(ctx context.Context, w *watch, s *Subscription) error {
 	return nil
 }
 
-// read reads a job, bounded in time.
-func (h *Hub) read(ctx context.Context, id uuid.UUID) (model.Job, error) {
+// read reads what is new of a job, bounded in time.
+func (h *Hub) read(ctx context.Context, w *watch) (model.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.ReadTimeout)
 	defer cancel()
-	return h.jobs.JobByID(ctx, id)
+	h.mu.Lock()
+	var since int64
+	if w.job != nil {
+		since = w.job.Version
+	}
+	h.mu.Unlock()
+	return h.jobs.JobByID(ctx, w.id, since)
 }
 
 // stored reads the progress that Redis keeps; it is no loss where it cannot.
@@ -322,6 +335,7 @@ func (h *Hub) add(s *Subscription) (*watch, error) {
 			subs:     make(map[*Subscription]struct{}),
 			ready:    make(chan struct{}),
 			progress: make(map[uuid.UUID]model.Progress),
+			ended:    make(map[uuid.UUID]struct{}),
 		}
 		if c := h.channels[jobChannel(s.jobID)]; c != nil && c.confirmed {
 			w.confirm()
@@ -551,7 +565,7 @@ func (h *Hub) readUntilStill(ctx context.Context, w *watch) {
 		h.mu.Lock()
 		w.again = false
 		h.mu.Unlock()
-		job, err := h.read(ctx, w.id)
+		job, err := h.read(ctx, w)
 		<-h.reads
 		if err != nil && ctx.Err() == nil {
 			// The next re-read of the versions tries again.
@@ -567,6 +581,13 @@ func (h *Hub) readUntilStill(ctx context.Context, w *watch) {
 		if done {
 			return
 		}
+		if job.PackID != nil { // five hundred sounds that end are told in some steps
+			select {
+			case <-time.After(h.cfg.PackEvery):
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
 }
 
@@ -577,8 +598,15 @@ func (h *Hub) apply(w *watch, job *model.Job) {
 		return
 	}
 	w.job, w.missing = job, 0
+	if job.PackID != nil && old != nil {
+		// A read that was asked for an older version has told some of them already.
+		job.Sounds = slices.DeleteFunc(slices.Clone(job.Sounds), func(s model.Sound) bool { return s.Ended <= old.Version })
+		for i := range job.Sounds {
+			w.ended[job.Sounds[i].ID] = struct{}{}
+		}
+	}
 	for id := range w.progress {
-		if s := soundOf(job, id); s == nil || s.State.Final() {
+		if !w.runs(id) {
 			delete(w.progress, id)
 		}
 	}
@@ -597,7 +625,7 @@ func (w *watch) tellState(old *model.Job) {
 	for i := range old.Sounds {
 		before[old.Sounds[i].ID] = old.Sounds[i].State
 	}
-	moved := w.job.State != old.State
+	moved := w.job.State != old.State || w.job.Stage != old.Stage
 	ended := 0
 	for i := range w.job.Sounds {
 		if s := &w.job.Sounds[i]; s.State.Final() && !before[s.ID].Final() {
@@ -613,9 +641,12 @@ func (w *watch) tellState(old *model.Job) {
 			for sub := range w.subs {
 				sub.pushState(msg)
 			}
-		case !known || s.State != was:
+		case w.job.PackID == nil && (!known || s.State != was):
 			moved = true
 		}
+	}
+	if ended > maxTakes {
+		moved = true
 	}
 	if w.job.State.Final() {
 		if ended > maxTakes {
@@ -639,10 +670,18 @@ func (w *watch) tellState(old *model.Job) {
 	w.tellPosition(old)
 }
 
-// tellPosition sends the place of waiting sounds where it has changed.
+// tellPosition sends the place of waiting sounds where it has changed; of a pack, once
+// for all of them.
 func (w *watch) tellPosition(old *model.Job) {
 	pos := w.job.QueuePosition
 	if pos == nil || (old.QueuePosition != nil && *pos == *old.QueuePosition) {
+		return
+	}
+	if w.job.PackID != nil {
+		msg := w.progressOf(model.Progress{JobID: w.id, Stage: StageQueued})
+		for sub := range w.subs {
+			sub.pushProgress(msg)
+		}
 		return
 	}
 	for i := range w.job.Sounds {
@@ -659,11 +698,10 @@ func (w *watch) tellPosition(old *model.Job) {
 
 // keep stores p unless it is old news, and reports whether it did.
 func (w *watch) keep(p model.Progress) bool {
-	if w.job != nil {
-		if s := soundOf(w.job, p.SoundID); s == nil || s.State.Final() {
-			return false
-		}
-	} else if len(w.progress) >= maxSounds {
+	if w.job != nil && !w.runs(p.SoundID) {
+		return false
+	}
+	if _, known := w.progress[p.SoundID]; !known && len(w.progress) >= maxSounds {
 		return false
 	}
 	if last, ok := w.progress[p.SoundID]; ok && newer(last, p) {
@@ -673,12 +711,28 @@ func (w *watch) keep(p model.Progress) bool {
 	return true
 }
 
+// runs reports whether a sound of the job may still have progress.
+func (w *watch) runs(id uuid.UUID) bool {
+	if w.job.PackID == nil {
+		s := soundOf(w.job, id)
+		return s != nil && !s.State.Final()
+	}
+	_, ended := w.ended[id]
+	return !ended && w.job.Stage == "" && !w.job.State.Final()
+}
+
 func (w *watch) progressOf(p model.Progress) Message {
 	return Message{Type: Progress, JobID: w.id, Version: w.job.Version, Job: w.job, Progress: []model.Progress{p}}
 }
 
 func (w *watch) snapshot() Message {
 	msg := Message{Type: Snapshot, JobID: w.id, Version: w.job.Version, Job: w.job}
+	if w.job.PackID != nil { // its sounds are not here
+		for _, p := range w.progress {
+			msg.Progress = append(msg.Progress, p)
+		}
+		return msg
+	}
 	for i := range w.job.Sounds {
 		if p, ok := w.progress[w.job.Sounds[i].ID]; ok {
 			msg.Progress = append(msg.Progress, p)

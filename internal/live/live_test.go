@@ -56,7 +56,7 @@ type jobs struct {
 
 func newJobs() *jobs { return &jobs{rows: make(map[uuid.UUID]model.Job)} }
 
-func (j *jobs) JobByID(_ context.Context, id uuid.UUID) (model.Job, error) {
+func (j *jobs) JobByID(_ context.Context, id uuid.UUID, _ int64) (model.Job, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.down != nil {

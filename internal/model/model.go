@@ -30,14 +30,23 @@ func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cance
 // JobKind says what a job was asked to do.
 type JobKind string
 
-// JobGenerate renders the takes of one prompt.
-const JobGenerate JobKind = "generate"
+// The kinds of jobs.
+const (
+	JobGenerate JobKind = "generate" // renders the takes of one prompt
+	JobPack     JobKind = "pack"     // renders the sounds of a pack and puts them into a ZIP
+)
+
+// StageAssembling is the stage of a pack's job whose sounds are final: the ZIP is made.
+const StageAssembling = "assembling"
 
 // TaskKind says what a task does.
 type TaskKind string
 
-// TaskRender renders one sound.
-const TaskRender TaskKind = "render"
+// The kinds of tasks.
+const (
+	TaskRender   TaskKind = "render"   // renders one sound
+	TaskAssemble TaskKind = "assemble" // puts the sounds of a pack into a ZIP
+)
 
 // Lane is one of the two queues of the farm.
 type Lane string
@@ -83,8 +92,11 @@ type Job struct {
 	Kind        JobKind
 	State       State
 	Lane        Lane
-	Version     int64 // raised by every transaction that changes the job; the event id
-	Remaining   int   // tasks that are not final
+	Version     int64  // raised by every transaction that changes the job; the event id
+	Stage       string // StageAssembling, or "" before it and in jobs of other kinds
+	PackID      *uuid.UUID
+	Total       int // sounds that it was to render
+	Remaining   int // tasks that are not final
 	FailedCount int
 	Error       *Failure
 	RetryOf     *uuid.UUID
@@ -93,7 +105,9 @@ type Job struct {
 	StartedAt   *time.Time
 	FinishedAt  *time.Time
 
-	Sounds []Sound // in order of position
+	// Sounds in order of position. Of a job of a pack there are those alone that became
+	// final since the version that was asked for.
+	Sounds []Sound
 
 	QueuePosition *int           // number of tasks that run before this job's first waiting one; nil when none waits
 	ETA           *time.Duration // honest estimate until the job ends; nil when unknown or final
@@ -107,6 +121,8 @@ type Sound struct {
 	TaskID      uuid.UUID
 	Position    int // 0-based place among the takes of its job
 	ParentID    *uuid.UUID
+	PackID      *uuid.UUID
+	Ended       int64 // version of its job by which a sound of a pack became final; 0 before, and of other sounds
 	Prompt      string
 	Name        string
 	State       State
@@ -120,11 +136,38 @@ type Sound struct {
 	ExpiresAt   *time.Time
 }
 
+// Pack is a named, ordered set of sounds with a ZIP.
+type Pack struct {
+	ID        uuid.UUID
+	Owner     Caller
+	Job       Job // its last build, without sounds
+	Name      string
+	Theme     string // "" where it was not planned from one
+	Format    string // of its sounds: "wav"
+	Total     int    // sounds
+	Counts    map[State]int
+	Asset     *Asset // the ZIP of the last build that arrived
+	CreatedAt time.Time
+	ExpiresAt *time.Time
+}
+
+// PackSound is a sound of a pack, as far as a list of them needs it.
+type PackSound struct {
+	ID       uuid.UUID
+	Position int // 0-based
+	Name     string
+	Prompt   string
+	State    State
+	Size     int64         // bytes of its file; 0 until rendered
+	Length   time.Duration // 0 until rendered
+	Error    *Failure
+}
+
 // Asset is a stored blob, found by the digest of its recipe.
 type Asset struct {
 	ID         uuid.UUID
 	Digest     string // hex SHA-256 of the canonical recipe
-	Format     string // "wav"
+	Format     string // "wav", "zip"
 	Key        string // where the blob is, see package storage
 	Size       int64  // bytes
 	ETag       string // hex SHA-256 of the bytes

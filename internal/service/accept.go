@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 
@@ -43,6 +42,7 @@ type request struct {
 	kind  model.JobKind
 	lane  model.Lane
 	takes []take
+	pack  *model.Pack // that the sounds make up; nil for none
 }
 
 // take is one sound to be, with its explanation as JSON.
@@ -80,7 +80,7 @@ func (f *Farm) submit(ctx context.Context, caller model.Caller, req request, ide
 	if !existed {
 		f.wake()
 	}
-	job, err = f.JobByID(ctx, accepted.ID)
+	job, err = f.JobByID(ctx, accepted.ID, 0)
 	if !existed && model.CodeOf(err) == model.CodeUnavailable {
 		// It is accepted: whoever was told otherwise would ask again, and have it twice.
 		f.Log.WarnContext(ctx, "a job cannot be read back", "job", accepted.ID, "err", err)
@@ -205,13 +205,29 @@ func (f *Farm) acceptTx(ctx context.Context, tx *db.Tx, caller model.Caller, req
 		return model.Job{}, false, err
 	}
 	job := model.Job{
-		ID: jobID, Owner: caller, Kind: req.kind, State: model.Queued, Lane: req.lane, Version: 1, Remaining: len(req.takes), CreatedAt: now,
+		ID: jobID, Owner: caller, Kind: req.kind, State: model.Queued, Lane: req.lane, Version: 1,
+		Total: len(req.takes), Remaining: len(req.takes), CreatedAt: now,
+	}
+	if req.pack != nil {
+		packID, err := f.id()
+		if err != nil {
+			return model.Job{}, false, err
+		}
+		job.PackID = &packID
 	}
 	if _, err := tx.Exec(ctx, `
-INSERT INTO jobs (id, owner_id, anon_key, kind, lane, state, version, remaining, created_at, expires_at)
-VALUES (?, ?, ?, ?, ?, 'queued', 1, ?, ?, ?)`,
-		jobID, caller.UserID, anonKey, req.kind, req.lane, len(req.takes), now, expires); err != nil {
+INSERT INTO jobs (id, owner_id, anon_key, kind, lane, state, version, pack_id, total, remaining, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, 'queued', 1, ?, ?, ?, ?, ?)`,
+		jobID, caller.UserID, anonKey, req.kind, req.lane, job.PackID, job.Total, job.Remaining, now, expires); err != nil {
 		return model.Job{}, false, err
+	}
+	if req.pack != nil {
+		if _, err := tx.Exec(ctx, `
+INSERT INTO packs (id, owner_id, anon_key, job_id, name, theme, format, total, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			job.PackID, caller.UserID, anonKey, jobID, req.pack.Name, req.pack.Theme, req.pack.Format, job.Total, now, expires); err != nil {
+			return model.Job{}, false, err
+		}
 	}
 	if idemKey != "" {
 		n, err := tx.Exec(ctx, `
@@ -246,15 +262,17 @@ ON CONFLICT (owner, key) DO NOTHING`, owner, idemKey, notNil(hash), jobID, now)
 			return model.Job{}, false, err
 		}
 		sound := model.Sound{
-			ID: soundID, Owner: caller, JobID: jobID, TaskID: taskID, Position: i, ParentID: t.parent, Prompt: t.prompt,
+			ID: soundID, Owner: caller, JobID: jobID, TaskID: taskID, Position: i, ParentID: t.parent, PackID: job.PackID, Prompt: t.prompt,
 			Name: t.name, State: model.Queued, Patch: t.patch, Format: format.WAV,
 			Explanation: t.explanation, CreatedAt: now, ExpiresAt: expires,
 		}
-		job.Sounds = append(job.Sounds, sound)
+		if req.pack == nil {
+			job.Sounds = append(job.Sounds, sound)
+		}
 		if _, err := tx.Exec(ctx, `
-INSERT INTO sounds (id, owner_id, anon_key, job_id, position, parent_id, prompt, name, state, patch, format, explanation, created_at, expires_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
-			sound.ID, caller.UserID, anonKey, jobID, i, t.parent, sound.Prompt, sound.Name,
+INSERT INTO sounds (id, owner_id, anon_key, job_id, position, parent_id, pack_id, prompt, name, state, patch, format, explanation, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
+			sound.ID, caller.UserID, anonKey, jobID, i, t.parent, job.PackID, sound.Prompt, sound.Name,
 			string(t.patch.Canonical()), sound.Format, string(t.explanation), now, expires); err != nil {
 			return model.Job{}, false, err
 		}
@@ -328,37 +346,12 @@ func (f *Farm) checkQuota(ctx context.Context, tx *db.Tx, owner string, more int
 // quotaRetry is how long to wait before asking again when too much is queued.
 const quotaRetry = 10 * time.Second
 
-// nameLength is the longest name made from a prompt, in characters.
-const nameLength = 60
-
-// soundName makes a file name without its ending from the words: letters and
-// digits with single hyphens between.
+// soundName is the name of a take.
 func soundName(words string, take, takes int) string {
-	var b strings.Builder
-	n, gap := 0, false
-	for _, r := range strings.ToLower(words) {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			gap = n > 0
-			continue
-		}
-		if n >= nameLength {
-			break
-		}
-		if gap {
-			b.WriteByte('-')
-			n++
-		}
-		b.WriteRune(r)
-		n++
-		gap = false
-	}
-	if n == 0 {
-		b.WriteString("sound")
-	}
 	if takes > 1 {
-		fmt.Fprintf(&b, "-%d", take+1)
+		return fmt.Sprintf("%s-%d", format.NameOf(words), take+1)
 	}
-	return b.String()
+	return format.NameOf(words)
 }
 
 // notNil makes an absent hash an empty one, which the databases tell from NULL.

@@ -47,7 +47,7 @@ func TestAcceptedIsAcceptedThoughItCannotBeReadBack(t *testing.T) {
 	require.GreaterOrEqual(t, looks.Load(), int32(2))
 	proxy.Heal()
 
-	read, err := farm.JobByID(t.Context(), job.ID)
+	read, err := farm.JobByID(t.Context(), job.ID, 0)
 	require.NoError(t, err)
 	require.Len(t, job.Sounds, 2)
 	// What nobody knows without the database is left out; the rest is the same.

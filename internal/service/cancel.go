@@ -35,9 +35,7 @@ func (f *Farm) Cancel(ctx context.Context, caller model.Caller, jobID uuid.UUID)
 	err := f.DB.InTx(ctx, func(tx *db.Tx) error {
 		tasks, version = tasks[:0], 0
 		var job lockedJob
-		err := tx.Get(ctx, &job, `
-SELECT id, kind, state, version, remaining, failed_count, error, started_at, finished_at
-FROM jobs WHERE id = ? FOR UPDATE`, jobID)
+		err := tx.Get(ctx, &job, lockJob, jobID)
 		if errors.Is(err, db.ErrNoRows) {
 			return noSuchJob() // expired since
 		}
@@ -48,8 +46,12 @@ FROM jobs WHERE id = ? FOR UPDATE`, jobID)
 		if err := tx.Select(ctx, &tasks, cancelTasks, jobID, now); err != nil {
 			return err
 		}
+		var ended int64
+		if job.PackID != nil {
+			ended = job.Version + 1 // which this transaction gives it
+		}
 		if _, err := tx.Exec(ctx, `
-UPDATE sounds SET state = 'cancelled', finished_at = ? WHERE job_id = ? AND state IN ('queued', 'running')`, now, jobID); err != nil {
+UPDATE sounds SET state = 'cancelled', finished_at = ?, ended_version = ? WHERE job_id = ? AND state IN ('queued', 'running')`, now, ended, jobID); err != nil {
 			return err
 		}
 		job.State, job.Remaining, job.FinishedAt = model.Cancelled, 0, &now

@@ -53,7 +53,7 @@ func (f *Farm) Ping(ctx context.Context) error {
 
 // Job returns a job of the caller; another's is CodeNotFound.
 func (f *Farm) Job(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error) {
-	job, err := f.JobByID(ctx, id)
+	job, err := f.JobByID(ctx, id, 0)
 	if err != nil {
 		return model.Job{}, err
 	}
@@ -63,15 +63,16 @@ func (f *Farm) Job(ctx context.Context, caller model.Caller, id uuid.UUID) (mode
 	return job, nil
 }
 
-// JobByID returns a job whoever asks; for the hub, after ownership was checked.
-func (f *Farm) JobByID(ctx context.Context, id uuid.UUID) (model.Job, error) {
+// JobByID returns a job whoever asks; for the hub, after ownership was checked. Of a
+// pack's job it has those sounds that became final after a version, none where it is 0.
+func (f *Farm) JobByID(ctx context.Context, id uuid.UUID, since int64) (model.Job, error) {
 	rate, err := f.currentRate(ctx)
 	if err != nil {
 		return model.Job{}, err
 	}
 	var job model.Job
 	err = f.DB.Reader().View(ctx, func(q db.Queryer) error {
-		if job, err = repo.Job(ctx, q, id); err != nil {
+		if job, err = repo.Job(ctx, q, id, since); err != nil {
 			return err
 		}
 		return f.place(ctx, q, &job, rate)

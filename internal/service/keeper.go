@@ -49,6 +49,9 @@ func (k *Keeper) ExpireAnonymous(ctx context.Context) (jobs, sounds int, err err
 			if len(ids) == 0 {
 				return nil
 			}
+			if _, err := tx.Exec(ctx, `DELETE FROM packs WHERE job_id IN (?)`, ids); err != nil {
+				return err
+			}
 			var err error
 			// Tasks and idempotency keys go with their job by foreign key.
 			if s, err = tx.Exec(ctx, `DELETE FROM sounds WHERE job_id IN (?)`, ids); err != nil {
@@ -67,7 +70,7 @@ func (k *Keeper) ExpireAnonymous(ctx context.Context) (jobs, sounds int, err err
 	}
 }
 
-// RemoveUnreferencedAssets removes the assets that no sound refers to and puts
+// RemoveUnreferencedAssets removes the assets that no sound and no pack refers to and puts
 // their blobs on the trash list.
 func (k *Keeper) RemoveUnreferencedAssets(ctx context.Context) (int, error) {
 	removed := 0
@@ -118,7 +121,9 @@ func (k *Keeper) removeAssetsTx(ctx context.Context, ids []uuid.UUID) (int, erro
 		var keys []string
 		if err := tx.Select(ctx, &keys, `
 DELETE FROM assets
-WHERE id IN (?) AND NOT EXISTS (SELECT 1 FROM sounds WHERE sounds.asset_id = assets.id)
+WHERE id IN (?)
+AND NOT EXISTS (SELECT 1 FROM sounds WHERE sounds.asset_id = assets.id)
+AND NOT EXISTS (SELECT 1 FROM packs WHERE packs.asset_id = assets.id)
 RETURNING key`, ids); err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func TestExpiry(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 2, jobs)
 		assert.Equal(t, 3, sounds)
-		_, err = h.Farm.JobByID(ctx, old.ID)
+		_, err = h.Farm.JobByID(ctx, old.ID, 0)
 		assert.Equal(t, model.CodeNotFound, model.CodeOf(err))
 		j, s, tasks, keys := count(t, h)
 		assert.Equal(t, []int{1, 1, 1, 0}, []int{j, s, tasks, keys}, "tasks and keys go with their job")

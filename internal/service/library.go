@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"patchlab/db"
 	"patchlab/db/repo"
 	"patchlab/internal/format"
 	"patchlab/internal/model"
@@ -28,16 +29,9 @@ func NewLibrary(deps Deps) *Library { return &Library{Deps: deps.withDefaults()}
 // or the next of the page before; limit is 1–100; next is "" at the end. Pages
 // stay steady while sounds are added.
 func (l *Library) Sounds(ctx context.Context, caller model.Caller, cursor string, limit int) (items []model.Sound, next string, err error) {
-	var faults []model.FieldError
-	if limit < 1 || limit > MaxPage {
-		faults = append(faults, model.FieldError{Field: "limit", Message: fmt.Sprintf("must be 1 to %d", MaxPage)})
-	}
-	after, ok := decodeCursor(cursor)
-	if !ok {
-		faults = append(faults, model.FieldError{Field: "cursor", Message: "must be the next_cursor of the page before, or absent"})
-	}
-	if len(faults) > 0 {
-		return nil, "", model.Invalid(faults...)
+	after, err := page(cursor, limit)
+	if err != nil {
+		return nil, "", err
 	}
 	// One more than asked for tells whether there is a next page.
 	items, err = repo.Sounds(ctx, l.DB.Reader(), caller, l.now(), after, limit+1)
@@ -50,6 +44,86 @@ func (l *Library) Sounds(ctx context.Context, caller model.Caller, cursor string
 		next = encodeCursor(repo.Place{CreatedAt: last.CreatedAt, ID: last.ID})
 	}
 	return items, next, nil
+}
+
+// page returns where a page starts, nil for the first.
+func page(cursor string, limit int) (*repo.Place, error) {
+	var faults faults
+	if limit < 1 || limit > MaxPage {
+		faults.add("limit", "must be 1 to %d", MaxPage)
+	}
+	after, ok := decodeCursor(cursor)
+	if !ok {
+		faults.add("cursor", "must be the next_cursor of the page before, or absent")
+	}
+	if len(faults) > 0 {
+		return nil, faults.err()
+	}
+	return after, nil
+}
+
+// Packs returns a page of the caller's packs, as Sounds does of sounds.
+func (l *Library) Packs(ctx context.Context, caller model.Caller, cursor string, limit int) (items []model.Pack, next string, err error) {
+	after, err := page(cursor, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	err = l.DB.Reader().View(ctx, func(q db.Queryer) error {
+		items, err = repo.Packs(ctx, q, caller, l.now(), after, limit+1)
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("list packs: %w", err)
+	}
+	if len(items) > limit {
+		items = items[:limit]
+		last := items[limit-1]
+		next = encodeCursor(repo.Place{CreatedAt: last.CreatedAt, ID: last.ID})
+	}
+	return items, next, nil
+}
+
+// Pack returns one pack of the caller with its sounds; another's is CodeNotFound.
+func (l *Library) Pack(ctx context.Context, caller model.Caller, id uuid.UUID) (pack model.Pack, sounds []model.PackSound, err error) {
+	err = l.DB.Reader().View(ctx, func(q db.Queryer) error {
+		if pack, err = repo.Pack(ctx, q, id); err != nil {
+			return err
+		}
+		if !mine(caller, pack.Owner) {
+			return repo.ErrNotFound
+		}
+		sounds, err = repo.PackList(ctx, q, id)
+		return err
+	})
+	if errors.Is(err, repo.ErrNotFound) {
+		return model.Pack{}, nil, noSuchPack()
+	}
+	if err != nil {
+		return model.Pack{}, nil, fmt.Errorf("read pack %s: %w", id, err)
+	}
+	return pack, sounds, nil
+}
+
+// PackFile returns a pack of the caller that has its ZIP: CodeNotReady while it has none,
+// CodeGone when it has expired.
+func (l *Library) PackFile(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Pack, error) {
+	pack, err := repo.Pack(ctx, l.DB.Reader(), id)
+	if errors.Is(err, repo.ErrNotFound) || err == nil && !mine(caller, pack.Owner) {
+		return model.Pack{}, noSuchPack()
+	}
+	switch {
+	case err != nil:
+		return model.Pack{}, fmt.Errorf("read pack %s: %w", id, err)
+	case pack.ExpiresAt != nil && !pack.ExpiresAt.After(l.now()):
+		return model.Pack{}, model.Errorf(model.CodeGone, "this pack has expired")
+	case pack.Asset != nil:
+		return pack, nil
+	case pack.Job.State.Final():
+		return model.Pack{}, model.Errorf(model.CodeNotReady, "this pack was not finished, so it has no ZIP: build it again")
+	}
+	e := model.Errorf(model.CodeNotReady, "this pack is still being built")
+	e.RetryAfter = time.Second
+	return model.Pack{}, e
 }
 
 // A cursor is the time in µs and the id of the last item, in URL-safe base64.

@@ -36,10 +36,10 @@ func TestPlans(t *testing.T) {
 	}{
 		"page of a user": {func(tx *db.Tx, s *[]planStep) error {
 			return tx.Select(ctx, s, explain+repo.UserPage, id, now, now, id, 20)
-		}, "SEARCH s USING INDEX sounds_owner (owner_id=? AND (created_at,id)<(?,?))"},
+		}, "SEARCH s USING INDEX sounds_own (owner_id=? AND (created_at,id)<(?,?))"},
 		"page of a visitor": {func(tx *db.Tx, s *[]planStep) error {
 			return tx.Select(ctx, s, explain+repo.AnonPage, "k", now, now, id, 20)
-		}, "SEARCH s USING INDEX sounds_anon (anon_key=? AND (created_at,id)<(?,?))"},
+		}, "SEARCH s USING INDEX sounds_visitor (anon_key=? AND (created_at,id)<(?,?))"},
 		"release": {func(tx *db.Tx, s *[]planStep) error {
 			return tx.Select(ctx, s, explain+releaseTasks, "interactive", now, 8, now)
 		}, "SEARCH tasks USING INDEX tasks_queue (lane=?)"},

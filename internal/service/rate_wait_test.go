@@ -35,7 +35,7 @@ func TestNobodyWaitsForAnothersLookAtTheRate(t *testing.T) {
 	}()
 	<-held
 	go func() { // patient
-		_, _ = f.JobByID(context.Background(), uuid.New())
+		_, _ = f.JobByID(context.Background(), uuid.New(), 0)
 		done <- struct{}{}
 	}()
 	time.Sleep(100 * time.Millisecond)
@@ -43,7 +43,7 @@ func TestNobodyWaitsForAnothersLookAtTheRate(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	time.AfterFunc(4*time.Second, func() { close(release) })
-	_, err = f.JobByID(ctx, uuid.New())
+	_, err = f.JobByID(ctx, uuid.New(), 0)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(began), 2*time.Second)
 	<-done

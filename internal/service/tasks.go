@@ -20,6 +20,9 @@ type lockedJob struct {
 	Kind        string      `db:"kind"`
 	State       model.State `db:"state"`
 	Version     int64       `db:"version"`
+	Lane        model.Lane  `db:"lane"`
+	Stage       string      `db:"stage"`
+	PackID      *uuid.UUID  `db:"pack_id"`
 	Remaining   int         `db:"remaining"`
 	FailedCount int         `db:"failed_count"`
 	Error       *string     `db:"error"`
@@ -33,6 +36,7 @@ type lockedTask struct {
 	SoundID    *uuid.UUID     `db:"sound_id"`
 	Kind       model.TaskKind `db:"kind"`
 	Lane       model.Lane     `db:"lane"`
+	Owner      string         `db:"owner"`
 	State      model.State    `db:"state"`
 	Attempt    int            `db:"attempt"`
 	Failures   int            `db:"failures"`
@@ -79,7 +83,7 @@ func (f *Farm) transition(ctx context.Context, taskID uuid.UUID, fn func(tx *db.
 			return err
 		}
 		if job.Remaining == 0 && !job.State.Final() {
-			if err := f.finish(ctx, tx, &job); err != nil {
+			if err := f.finish(ctx, tx, &job, &task); err != nil {
 				return err
 			}
 		}
@@ -108,17 +112,20 @@ func lockTask(ctx context.Context, tx *db.Tx, taskID uuid.UUID) (job lockedJob, 
 	if err := tx.Get(ctx, &jobID, `SELECT job_id FROM tasks WHERE id = ?`, taskID); err != nil {
 		return job, task, fenced(err)
 	}
-	if err := tx.Get(ctx, &job, `
-SELECT id, kind, state, version, remaining, failed_count, error, started_at, finished_at
-FROM jobs WHERE id = ? FOR UPDATE`, jobID); err != nil {
+	if err := tx.Get(ctx, &job, lockJob, jobID); err != nil {
 		return job, task, fenced(err)
 	}
 	err = tx.Get(ctx, &task, `
-SELECT id, sound_id, kind, lane, state, attempt, failures, not_before, cost, reused, worker_id, error,
+SELECT id, sound_id, kind, lane, owner, state, attempt, failures, not_before, cost, reused, worker_id, error,
        released_at, started_at, finished_at
 FROM tasks WHERE id = ? FOR UPDATE`, taskID)
 	return job, task, fenced(err)
 }
+
+// lockJob wants the id.
+const lockJob = `
+SELECT id, kind, state, version, lane, stage, pack_id, remaining, failed_count, error, started_at, finished_at
+FROM jobs WHERE id = ? FOR UPDATE`
 
 func saveTask(ctx context.Context, tx *db.Tx, t lockedTask) error {
 	_, err := tx.Exec(ctx, `
@@ -131,17 +138,27 @@ WHERE id = ?`,
 
 func saveJob(ctx context.Context, tx *db.Tx, j lockedJob) error {
 	_, err := tx.Exec(ctx, `
-UPDATE jobs SET state = ?, version = ?, remaining = ?, failed_count = ?, error = ?, started_at = ?, finished_at = ?
+UPDATE jobs SET state = ?, version = ?, stage = ?, remaining = ?, failed_count = ?, error = ?, started_at = ?, finished_at = ?
 WHERE id = ?`,
-		j.State, j.Version, j.Remaining, j.FailedCount, j.Error, j.StartedAt, j.FinishedAt, j.ID)
+		j.State, j.Version, j.Stage, j.Remaining, j.FailedCount, j.Error, j.StartedAt, j.FinishedAt, j.ID)
 	return err
 }
 
-// finish ends a job whose last task has ended. Here a job with a second stage
-// would insert the task of that stage instead.
-func (f *Farm) finish(ctx context.Context, tx *db.Tx, job *lockedJob) error {
+// finish ends a job whose last task has ended, or inserts the task of its second stage:
+// whoever ends the last task holds the job's row, so exactly one does.
+func (f *Farm) finish(ctx context.Context, tx *db.Tx, job *lockedJob, last *lockedTask) error {
+	if job.PackID != nil && job.Stage == "" {
+		assembling, err := f.assemble(ctx, tx, job, last.Owner)
+		if err != nil || assembling {
+			return err
+		}
+	}
 	var good int
-	if err := tx.Get(ctx, &good, `SELECT count(*) FROM tasks WHERE job_id = ? AND state = 'succeeded'`, job.ID); err != nil {
+	if job.Stage == model.StageAssembling {
+		if last.State == model.Succeeded {
+			good = 1
+		}
+	} else if err := tx.Get(ctx, &good, `SELECT count(*) FROM tasks WHERE job_id = ? AND state = 'succeeded'`, job.ID); err != nil {
 		return err
 	}
 	now := f.now()
@@ -154,12 +171,16 @@ func (f *Farm) finish(ctx context.Context, tx *db.Tx, job *lockedJob) error {
 }
 
 // setSound writes the state of a task's sound.
-func setSound(ctx context.Context, tx *db.Tx, task *lockedTask, state model.State, assetID *uuid.UUID, failure *string, finished *time.Time) error {
+func setSound(ctx context.Context, tx *db.Tx, job *lockedJob, task *lockedTask, state model.State, assetID *uuid.UUID, failure *string, finished *time.Time) error {
 	if task.SoundID == nil {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `UPDATE sounds SET state = ?, asset_id = ?, error = ?, finished_at = ? WHERE id = ?`,
-		state, assetID, failure, finished, *task.SoundID)
+	var ended int64
+	if job.PackID != nil && state.Final() {
+		ended = job.Version + 1 // which this transaction gives it
+	}
+	_, err := tx.Exec(ctx, `UPDATE sounds SET state = ?, asset_id = ?, error = ?, finished_at = ?, ended_version = ? WHERE id = ?`,
+		state, assetID, failure, finished, ended, *task.SoundID)
 	return err
 }
 
@@ -169,6 +190,7 @@ type Claim struct {
 	JobID  uuid.UUID
 	Cost   int64       // estimated µs of CPU
 	Sound  model.Sound // what to render
+	Pack   *PackBuild  // what to assemble
 
 	PickedUp time.Duration // from the release of the ticket to this claim
 	Waited   time.Duration // from when the task was due
@@ -193,7 +215,7 @@ func (f *Farm) Claim(ctx context.Context, ticket model.Ticket, workerID uuid.UUI
 		if job.State == model.Queued {
 			job.State, job.StartedAt = model.Running, &now
 		}
-		if err := setSound(ctx, tx, task, model.Running, nil, nil, nil); err != nil {
+		if err := setSound(ctx, tx, job, task, model.Running, nil, nil, nil); err != nil {
 			return err
 		}
 		claim = Claim{Ticket: ticket, JobID: job.ID, Cost: task.Cost, Waited: now.Sub(task.NotBefore)}
@@ -203,6 +225,9 @@ func (f *Farm) Claim(ctx context.Context, ticket model.Ticket, workerID uuid.UUI
 		claim.Ticket.Kind, claim.Ticket.Lane = task.Kind, task.Lane
 		if task.SoundID != nil {
 			claim.Sound, err = repo.Sound(ctx, tx, *task.SoundID)
+		}
+		if task.Kind == model.TaskAssemble && err == nil {
+			claim.Pack, err = packBuild(ctx, tx, *job.PackID)
 		}
 		return err
 	})
@@ -231,7 +256,7 @@ func (f *Farm) Commit(ctx context.Context, ticket model.Ticket, asset model.Asse
 	var result CommitResult
 	err := f.transition(ctx, ticket.TaskID, func(tx *db.Tx, job *lockedJob, task *lockedTask) error {
 		if !task.held(ticket) {
-			return f.committed(ctx, tx, task, ticket, asset, &result)
+			return f.committed(ctx, tx, job, task, ticket, asset, &result)
 		}
 		won, err := f.settle(ctx, tx, asset)
 		if err != nil {
@@ -242,7 +267,11 @@ func (f *Farm) Commit(ctx context.Context, ticket model.Ticket, asset model.Asse
 		now := f.now()
 		task.State, task.FinishedAt, task.Reused, task.Error = model.Succeeded, &now, reused, nil
 		job.Remaining--
-		return setSound(ctx, tx, task, model.Succeeded, &won.ID, nil, &now)
+		if task.Kind == model.TaskAssemble {
+			_, err := tx.Exec(ctx, `UPDATE packs SET asset_id = ? WHERE id = ?`, won.ID, job.PackID)
+			return err
+		}
+		return setSound(ctx, tx, job, task, model.Succeeded, &won.ID, nil, &now)
 	})
 	if err != nil {
 		return CommitResult{}, fmt.Errorf("commit task %s: %w", ticket.TaskID, err)
@@ -254,18 +283,29 @@ func (f *Farm) Commit(ctx context.Context, ticket model.Ticket, asset model.Asse
 // committed answers a commit of an attempt that does not run (any more). Where the
 // very same attempt has succeeded, an answer was lost on its way and the caller
 // asks again: its blob is in use and must not be deleted.
-func (f *Farm) committed(ctx context.Context, tx *db.Tx, task *lockedTask, ticket model.Ticket, asset model.Asset, result *CommitResult) error {
-	if task.State != model.Succeeded || task.Attempt != ticket.Attempt || task.SoundID == nil {
+func (f *Farm) committed(ctx context.Context, tx *db.Tx, job *lockedJob, task *lockedTask, ticket model.Ticket, asset model.Asset, result *CommitResult) error {
+	if task.State != model.Succeeded || task.Attempt != ticket.Attempt {
 		return ErrFenced
 	}
-	sound, err := repo.Sound(ctx, tx, *task.SoundID)
-	if err != nil {
-		return err
+	var won *model.Asset
+	switch {
+	case task.SoundID != nil:
+		sound, err := repo.Sound(ctx, tx, *task.SoundID)
+		if err != nil {
+			return err
+		}
+		won = sound.Asset
+	case task.Kind == model.TaskAssemble:
+		pack, err := repo.Pack(ctx, tx, *job.PackID)
+		if err != nil {
+			return err
+		}
+		won = pack.Asset
 	}
-	if sound.Asset == nil || sound.Asset.Digest != asset.Digest {
+	if won == nil || won.Digest != asset.Digest {
 		return ErrFenced
 	}
-	*result = CommitResult{Asset: *sound.Asset, Adopted: asset.ID == uuid.Nil && sound.Asset.Key != asset.Key}
+	*result = CommitResult{Asset: *won, Adopted: asset.ID == uuid.Nil && won.Key != asset.Key}
 	return errUnchanged
 }
 
@@ -344,13 +384,15 @@ func (f *Farm) charge(ctx context.Context, tx *db.Tx, job *lockedJob, task *lock
 	task.Error = &text
 	if retryable && task.Failures < f.Config.MaxAttempts {
 		requeue(task, now.Add(wait))
-		return setSound(ctx, tx, task, model.Queued, nil, nil, nil)
+		return setSound(ctx, tx, job, task, model.Queued, nil, nil, nil)
 	}
 	task.State, task.FinishedAt = model.Failed, &now
 	job.Remaining--
-	job.FailedCount++
+	if task.SoundID != nil {
+		job.FailedCount++
+	}
 	job.Error = &text // cleared again where a sibling succeeded
-	return setSound(ctx, tx, task, model.Failed, nil, &text, &now)
+	return setSound(ctx, tx, job, task, model.Failed, nil, &text, &now)
 }
 
 // requeue makes a task wait for its next release. The attempt stays as it is: the
@@ -374,12 +416,12 @@ func (f *Farm) backoff(n int, spread uint32) time.Duration {
 
 // HandBack gives up an attempt without a charge, as at a shutdown.
 func (f *Farm) HandBack(ctx context.Context, ticket model.Ticket) error {
-	err := f.transition(ctx, ticket.TaskID, func(tx *db.Tx, _ *lockedJob, task *lockedTask) error {
+	err := f.transition(ctx, ticket.TaskID, func(tx *db.Tx, job *lockedJob, task *lockedTask) error {
 		if !task.held(ticket) && !task.waiting(ticket) {
 			return ErrFenced
 		}
 		requeue(task, f.now())
-		return setSound(ctx, tx, task, model.Queued, nil, nil, nil)
+		return setSound(ctx, tx, job, task, model.Queued, nil, nil, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("hand back task %s: %w", ticket.TaskID, err)

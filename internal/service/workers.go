@@ -70,12 +70,12 @@ func (f *Farm) RetireWorker(ctx context.Context, workerID uuid.UUID) error {
 		return fmt.Errorf("retire worker: %w", err)
 	}
 	for _, id := range ids {
-		err := f.transition(ctx, id, func(tx *db.Tx, _ *lockedJob, task *lockedTask) error {
+		err := f.transition(ctx, id, func(tx *db.Tx, job *lockedJob, task *lockedTask) error {
 			if task.State != model.Running || task.WorkerID == nil || *task.WorkerID != workerID {
 				return errUnchanged
 			}
 			requeue(task, f.now())
-			return setSound(ctx, tx, task, model.Queued, nil, nil, nil)
+			return setSound(ctx, tx, job, task, model.Queued, nil, nil, nil)
 		})
 		if err != nil && !errors.Is(err, ErrFenced) {
 			return fmt.Errorf("retire worker: %w", err)

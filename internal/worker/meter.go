@@ -127,6 +127,9 @@ func (m *meter) touch() {
 }
 
 // close publishes what is left and ends the meter.
+// reused tells of an asset that was there already.
+func (m *meter) reused(a *model.Asset) { m.stage(stageStoring, percentStored, a.Frames, a.Peaks) }
+
 func (m *meter) close() {
 	close(m.end)
 	<-m.done

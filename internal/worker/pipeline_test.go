@@ -118,7 +118,7 @@ func (p *plant) generate(caller string, prompt string, takes int, seed uint32, d
 
 func (p *plant) job(id uuid.UUID) model.Job {
 	p.t.Helper()
-	job, err := p.farm.JobByID(context.Background(), id)
+	job, err := p.farm.JobByID(context.Background(), id, 0)
 	require.NoError(p.t, err)
 	return job
 }

@@ -87,10 +87,14 @@ func (w *Worker) wakeBeat() {
 // work does what the task asks for, and contains its panics.
 func (w *Worker) work(ctx context.Context, claim service.Claim) (outcome string, err error) {
 	defer w.contain(claim.Ticket, &err)
-	if claim.Ticket.Kind != model.TaskRender {
+	switch claim.Ticket.Kind {
+	case model.TaskRender:
+		return w.render(ctx, claim)
+	case model.TaskAssemble:
+		return w.assemble(ctx, claim)
+	default:
 		return "", final(codeKind, "this worker does not know this kind of task", fmt.Errorf("kind %q", claim.Ticket.Kind))
 	}
-	return w.render(ctx, claim)
 }
 
 // contain turns a panic into a final failure. The stack goes to the log only.
@@ -98,7 +102,7 @@ func (w *Worker) contain(ticket model.Ticket, err *error) {
 	if p := recover(); p != nil {
 		w.cfg.Log.Error("a task panicked", "task", ticket.TaskID, "attempt", ticket.Attempt,
 			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		*err = final(codePoison, "the engine cannot render this patch", fmt.Errorf("panic: %v", p))
+		*err = final(codePoison, "the farm cannot make this", fmt.Errorf("panic: %v", p))
 	}
 }
 
@@ -184,7 +188,7 @@ func (w *Worker) render(ctx context.Context, claim service.Claim) (outcome strin
 	recipe := format.NewRecipe(sound.Patch, sound.Format)
 	digest := recipe.Digest()
 	for {
-		done, err := w.reuse(ctx, claim.Ticket, digest, m)
+		done, err := w.reuse(ctx, claim.Ticket, digest, m.reused)
 		if done || err != nil {
 			return OutcomeReused, err
 		}
@@ -198,7 +202,7 @@ func (w *Worker) render(ctx context.Context, claim service.Claim) (outcome strin
 		return func() (string, error) {
 			defer land()
 			// It may have landed between the look and the boarding.
-			if done, err := w.reuse(ctx, claim.Ticket, digest, m); done || err != nil {
+			if done, err := w.reuse(ctx, claim.Ticket, digest, m.reused); done || err != nil {
 				return OutcomeReused, err
 			}
 			return OutcomeRendered, w.produce(ctx, claim, recipe, digest, m)
@@ -206,8 +210,9 @@ func (w *Worker) render(ctx context.Context, claim service.Claim) (outcome strin
 	}
 }
 
-// reuse commits an asset that exists, and reports whether it did.
-func (w *Worker) reuse(ctx context.Context, ticket model.Ticket, digest string, m *meter) (bool, error) {
+// reuse commits an asset that exists, and reports whether it did. found, if not nil, is
+// called in between.
+func (w *Worker) reuse(ctx context.Context, ticket model.Ticket, digest string, found func(*model.Asset)) (bool, error) {
 	cctx, cancel := context.WithTimeout(ctx, w.cfg.CallTimeout)
 	asset, err := w.farm.FindAsset(cctx, digest)
 	cancel()
@@ -217,7 +222,9 @@ func (w *Worker) reuse(ctx context.Context, ticket model.Ticket, digest string, 
 	if asset == nil {
 		return false, nil
 	}
-	m.stage(stageStoring, percentStored, asset.Frames, asset.Peaks)
+	if found != nil {
+		found(asset)
+	}
 	_, err = w.commit(ctx, ticket, *asset)
 	if errors.Is(err, service.ErrAssetGone) {
 		return false, nil
@@ -255,20 +262,31 @@ func (w *Worker) produce(ctx context.Context, claim service.Claim, recipe format
 	frames := int64(len(audio.Samples) / audio.Channels)
 	peaks := peaksOf(audio.Samples, audio.Channels)
 	m.stage(stageEncoding, percentRendered, frames, peaks)
-	info, err := w.upload(ctx, storage.NewKey(digest, id, format.Extension(recipe.Format)), audio, recipe, claim.Ticket)
+	info, err := w.upload(ctx, w.cfg.StoreTimeout, storage.NewKey(digest, id, format.Extension(recipe.Format)), claim.Ticket,
+		func(ctx context.Context, to io.Writer) error {
+			if err := format.Encode(ctx, to, audio, recipe); err != nil {
+				return final(codeRender, "the sound cannot be encoded", err)
+			}
+			return nil
+		})
 	if err != nil {
 		return err
 	}
 	m.stage(stageStoring, percentStored, frames, peaks)
-	result, err := w.commit(ctx, claim.Ticket, model.Asset{
+	return w.settle(ctx, claim.Ticket, model.Asset{
 		Digest: digest, Format: recipe.Format, Key: info.Key, Size: info.Size, ETag: info.ETag,
 		Engine: recipe.Engine, Encoder: recipe.Encoder,
 		Frames: frames, SampleRate: audio.SampleRate, Channels: audio.Channels, Peaks: peaks,
 	})
+}
+
+// settle commits a file just stored, and deletes it where it is not needed.
+func (w *Worker) settle(ctx context.Context, ticket model.Ticket, asset model.Asset) error {
+	result, err := w.commit(ctx, ticket, asset)
 	// After any other error the commit may have happened: the file stays, and the
 	// sweep for orphans judges it.
-	if err == nil && result.Adopted || errors.Is(err, service.ErrFenced) && !w.inUse(ctx, digest, info.Key) {
-		w.discard(ctx, info.Key)
+	if err == nil && result.Adopted || errors.Is(err, service.ErrFenced) && !w.inUse(ctx, asset.Digest, asset.Key) {
+		w.discard(ctx, asset.Key)
 	}
 	return err
 }
@@ -307,9 +325,10 @@ func (w *Worker) play(ctx context.Context, recipe format.Recipe, m *meter) (engi
 	return audio, nil
 }
 
-// upload encodes into the store, through a pipe: the file is never whole in memory.
-func (w *Worker) upload(ctx context.Context, key string, audio engine.Audio, recipe format.Recipe, ticket model.Ticket) (storage.Info, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.StoreTimeout)
+// upload encodes into the store, through a pipe: the file is never whole in memory. What
+// encode reports goes on as it is where it is a *failure, else as one to be tried again.
+func (w *Worker) upload(ctx context.Context, limit time.Duration, key string, ticket model.Ticket, encode func(context.Context, io.Writer) error) (storage.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	pr, pw := io.Pipe()
 	encoded := make(chan error, 1)
@@ -320,7 +339,7 @@ func (w *Worker) upload(ctx context.Context, key string, audio engine.Audio, rec
 			encoded <- err
 		}()
 		defer w.contain(ticket, &err)
-		err = format.Encode(ctx, pw, audio, recipe)
+		err = encode(ctx, pw)
 	}()
 	info, err := w.store.Put(ctx, key, pr)
 	_ = pr.CloseWithError(errStored) // or an encoder whose reader gave up would wait for ever
@@ -330,13 +349,11 @@ func (w *Worker) upload(ctx context.Context, key string, audio engine.Audio, rec
 		return info, nil
 	case errors.Is(context.Cause(ctx), context.Canceled), overtaken(ctx):
 		return info, context.Cause(ctx)
-	case encodeErr != nil && !errors.Is(encodeErr, errStored) && ctx.Err() == nil:
+	default:
 		var f *failure
-		if errors.As(encodeErr, &f) {
+		if errors.As(encodeErr, &f) && !errors.Is(encodeErr, errStored) && ctx.Err() == nil {
 			return info, f
 		}
-		return info, final(codeRender, "the sound cannot be encoded", encodeErr)
-	default:
 		return info, retryable(codeStorage, "the file could not be stored", errors.Join(err, encodeErr))
 	}
 }

@@ -38,6 +38,7 @@ type Farm interface {
 // Store is where files go; see storage.Store.
 type Store interface {
 	Put(ctx context.Context, key string, r io.Reader) (storage.Info, error)
+	Open(ctx context.Context, key string) (io.ReadSeekCloser, storage.Info, error)
 	Delete(ctx context.Context, key string) error
 }
 
@@ -98,7 +99,8 @@ type Config struct {
 	MaxSpeed     float64
 	BeatEvery    time.Duration             // default 2 s
 	CallTimeout  time.Duration             // bounds one call on the farm; default 4 s
-	StoreTimeout time.Duration             // bounds storing one file; default 2 min
+	StoreTimeout time.Duration             // bounds storing one sound; default 2 min
+	PackTimeout  time.Duration             // bounds storing the ZIP of a pack; default 30 min
 	Patience     time.Duration             // how long a commit is tried while the database is away; default 30 s
 	Render       RenderFunc                // default engine.Render
 	NewID        func() (uuid.UUID, error) // default uuid.NewV7
@@ -115,6 +117,7 @@ func (c Config) withDefaults() Config {
 		{&c.BeatEvery, 2 * time.Second},
 		{&c.CallTimeout, 4 * time.Second},
 		{&c.StoreTimeout, 2 * time.Minute},
+		{&c.PackTimeout, 30 * time.Minute},
 		{&c.Patience, 30 * time.Second},
 	} {
 		if *d.field <= 0 {

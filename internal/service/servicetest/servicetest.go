@@ -226,7 +226,7 @@ func Asset(digest string) model.Asset {
 // Job reads a job.
 func (h *Harness) Job(t testing.TB, id uuid.UUID) model.Job {
 	t.Helper()
-	job, err := h.Farm.JobByID(context.Background(), id)
+	job, err := h.Farm.JobByID(context.Background(), id, 0)
 	require.NoError(t, err)
 	return job
 }

@@ -1,0 +1,14 @@
+DROP INDEX sounds_visitor;
+DROP INDEX sounds_own;
+DROP INDEX sounds_pack;
+DROP INDEX sounds_ended;
+DROP INDEX jobs_pack;
+CREATE INDEX sounds_owner ON sounds (owner_id, created_at, id) WHERE owner_id IS NOT NULL;
+CREATE INDEX sounds_anon ON sounds (anon_key, created_at, id) WHERE anon_key IS NOT NULL;
+ALTER TABLE sounds DROP COLUMN ended_version;
+ALTER TABLE sounds DROP COLUMN pack_id;
+ALTER TABLE jobs DROP COLUMN stage;
+ALTER TABLE jobs DROP COLUMN pack_id;
+ALTER TABLE jobs DROP COLUMN total;
+DROP TABLE packs;
+DELETE FROM migrations_done WHERE version = 2;

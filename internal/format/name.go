@@ -1,0 +1,93 @@
+package format
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxName is the length of the longest name of a file or a pack, in characters.
+const MaxName = 80
+
+// CheckName says what is wrong with the name of a file of a pack, without its ending, or
+// of its folder, and how to mend it; "" where nothing is. A good name means a file in its
+// folder on every system.
+func CheckName(name string) string {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return "is empty: give it 1 to 80 characters"
+	case !utf8.ValidString(name):
+		return "is not valid UTF-8"
+	case utf8.RuneCountInString(name) > MaxName:
+		return fmt.Sprintf("has %d characters: shorten it to %d", utf8.RuneCountInString(name), MaxName)
+	case strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.TrimSpace(name) != name:
+		return "starts or ends with a dot or a space: take it away"
+	}
+	for _, r := range name {
+		if strings.ContainsRune(`/\:*?"<>|`, r) {
+			return fmt.Sprintf("holds %q, which has a meaning of its own in paths: use letters, digits, spaces and -_+()", r)
+		}
+		if !unicode.IsPrint(r) {
+			return fmt.Sprintf("holds the character U+%04X, which cannot be seen: take it away", r)
+		}
+	}
+	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
+	switch stem {
+	case "con", "prn", "aux", "nul":
+		return "is reserved on Windows: choose another"
+	}
+	if len(stem) == 4 && (strings.HasPrefix(stem, "com") || strings.HasPrefix(stem, "lpt")) && stem[3] >= '0' && stem[3] <= '9' {
+		return "is reserved on Windows: choose another"
+	}
+	return ""
+}
+
+// madeName is the length of the longest name made from words, in characters.
+const madeName = 60
+
+// NameOf makes a name from words: letters and digits, in lower case, with single hyphens
+// between.
+func NameOf(words string) string {
+	var b strings.Builder
+	n, gap := 0, false
+	for _, r := range strings.ToLower(words) {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			gap = n > 0
+			continue
+		}
+		if n >= madeName {
+			break
+		}
+		if gap {
+			b.WriteByte('-')
+			n++
+		}
+		b.WriteRune(r)
+		n++
+		gap = false
+	}
+	if n == 0 {
+		return "sound"
+	}
+	if CheckName(b.String()) != "" { // such as con
+		b.WriteString("-sound")
+	}
+	return b.String()
+}
+
+// NamesOf makes a name from each of a list of words, no two alike, also where case makes
+// no difference. What is taken already, in lower case, is in taken, and the new ones are
+// added to it.
+func NamesOf(words []string, taken map[string]bool) []string {
+	names := make([]string, len(words))
+	for i, w := range words {
+		base := NameOf(w)
+		names[i] = base
+		for n := 2; taken[strings.ToLower(names[i])]; n++ {
+			names[i] = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken[strings.ToLower(names[i])] = true
+	}
+	return names
+}
