@@ -20,6 +20,7 @@ type bus struct {
 	effects    []effect // after them, in order
 	lag        int64    // frames by which it is late
 	tail       float64  // s that it rings on, to −60 dB
+	lift       float64  // dB by which it raises what is quiet over what is loud
 }
 
 func newBus(p *patch.Patch) *bus {
@@ -27,12 +28,14 @@ func newBus(p *patch.Patch) *bus {
 	b := &bus{distortion: fx.NewDistortion(p.Bus.Distortion, rate), dc: filter.NewDCBlock(dcCutoff, rate)}
 	if b.distortion != nil {
 		b.lag = int64(b.distortion.Latency())
+		b.lift += b.distortion.Lift()
 	}
 	if e := fx.NewEQ(p.Bus.EQ, rate); e != nil {
-		b.add(e, min(shortTail, e.Tail()))
+		b.add(e, min(patch.MaxRing, float64(e.Tail()*(1+max(0, p.Bus.EQ.MidGain/60)))))
 	}
 	if e := fx.NewCompressor(p.Bus.Compressor, rate); e != nil {
 		b.add(e, 0)
+		b.lift += float64(max(0, -p.Bus.Compressor.Threshold) * (1 - 1/p.Bus.Compressor.Ratio))
 	}
 	if e := fx.NewChorus(p.Bus.Chorus, rate); e != nil {
 		b.add(e, min(shortTail, e.Tail()))
@@ -52,6 +55,7 @@ func newBus(p *patch.Patch) *bus {
 	if e := fx.NewLimiter(p.Bus.Limiter, rate); e != nil {
 		b.add(e, 0)
 		b.lag += int64(e.Latency())
+		b.lift += max(0, p.Bus.Limiter.Gain+p.Bus.Compressor.Gain)
 	}
 	return b
 }

@@ -35,7 +35,7 @@ func (a Audio) Frames() int64 { return int64(len(a.Samples) / a.Channels) }
 // Block is a stretch that was just rendered.
 type Block struct {
 	Offset  int64     // frames before it
-	Total   int64     // frames of the whole sound; an upper bound where it ends with its tail
+	Total   int64     // frames that are rendered in all: an upper bound where the sound ends with its tail; of a loop also what is mixed into its start
 	Samples []float32 // interleaved, before normalisation; valid during the call
 }
 
@@ -84,7 +84,7 @@ func Render(ctx context.Context, p patch.Patch, o Options) (Audio, error) {
 			o.OnBlock(Block{Offset: r.done - int64(len(block)/r.channels), Total: r.total, Samples: block})
 		}
 	}
-	return r.finish(), nil
+	return r.finish(ctx)
 }
 
 // renderer is the state of one render.
@@ -126,9 +126,10 @@ func newRenderer(p *patch.Patch) *renderer {
 }
 
 // gate returns how long a layer's note is held. With a fixed duration the note
-// ends early enough for the release and what rings on after it to fall by 60 dB, but is
+// ends early enough for the release, and then what rings on, to fall by 60 dB, but is
 // held for a third of the time left at least; squeezed says that they then do not
-// fit. In a loop it never ends.
+// fit. Where the bus lifts what is quiet, the release goes on to where the envelope ends,
+// 90 dB down after half as long again. In a loop the note never ends.
 func (r *renderer) gate(l *patch.Layer, seconds float64) (gate float64, squeezed bool) {
 	switch {
 	case r.p.Output.Loop == "on":
@@ -137,12 +138,13 @@ func (r *renderer) gate(l *patch.Layer, seconds float64) (gate float64, squeezed
 		return l.Gate, r.total >= patch.MaxDuration*int64(r.p.Output.SampleRate)
 	}
 	left := max(0, seconds-l.Delay)
-	gate = left - max(l.AmpEnv.Release, r.bus.tail, r.p.Output.Tail)
+	release := float64(l.AmpEnv.Release * (1 + min(0.5, r.bus.lift/60)))
+	gate = left - max(release+r.bus.tail, r.p.Output.Tail)
 	least := left / 3
-	if gate < least {
+	if gate < least && left > 0 {
 		return least, true
 	}
-	return gate, false
+	return max(0, gate), false
 }
 
 // block renders the next block and returns its samples, interleaved.
@@ -178,7 +180,7 @@ func (r *renderer) block() []float32 {
 }
 
 // finish trims, closes the loop or fades, and normalises the sound.
-func (r *renderer) finish() Audio {
+func (r *renderer) finish(ctx context.Context) (Audio, error) {
 	if r.p.Output.Loop == "on" {
 		r.close()
 	} else {
@@ -187,22 +189,34 @@ func (r *renderer) finish() Audio {
 		}
 		r.fade()
 	}
+	if err := ctx.Err(); err != nil {
+		return Audio{}, fmt.Errorf("engine: render: %w", err)
+	}
 	top := float64(vec.Peak(r.out))
 	if r.centre(float64(offset * top)) {
 		top = float64(vec.Peak(r.out))
 	}
-	r.normalize(top)
-	return Audio{SampleRate: r.p.Output.SampleRate, Channels: r.channels, Samples: r.out}
+	if err := r.normalize(ctx, top); err != nil {
+		return Audio{}, fmt.Errorf("engine: render: %w", err)
+	}
+	return Audio{SampleRate: r.p.Output.SampleRate, Channels: r.channels, Samples: r.out}, nil
 }
 
 // close makes a loop of the sound: what was rendered beyond its end is mixed into its
-// start, from all of it to none, so that the end runs on into the start.
+// start, from all of it to none, so that the end runs on into the start. Both together
+// have the power of either, whether they are as like as two periods of a tone or have
+// nothing in common. (Two that are the opposite of each other have a hole between them:
+// a tone that does not fit into the loop must jump somewhere.)
 func (r *renderer) close() {
 	loop := r.p.Frames()
 	over := r.total - loop
+	like := r.likeness(loop, over)
 	for n := range over {
-		t := float64(float64(n) / float64(over) / 4) // of a turn
+		t := float64(float64(n) / float64(over))
+		t = float64(float64(t*t) * (3 - float64(2*t)) / 4) // of a turn; no kink where it ends
 		in, out := dmath.SinTurns(t), dmath.CosTurns(t)
+		level := 1 / math.Sqrt(1+float64(2*like*float64(in*out)))
+		in, out = float64(in*level), float64(out*level)
 		for c := range int64(r.channels) {
 			i, j := n*int64(r.channels)+c, (loop+n)*int64(r.channels)+c
 			r.out[i] = float32(float64(in*float64(r.out[i])) + float64(out*float64(r.out[j])))
@@ -210,6 +224,34 @@ func (r *renderer) close() {
 	}
 	r.total = loop
 	r.out = r.out[:loop*int64(r.channels)]
+}
+
+// leastLike bounds how unlike what is mixed may be taken to be: the less, the more of it
+// the mix takes to make up for what cancels out.
+const leastLike = -0.5
+
+// likeness returns the correlation of the first frames of the loop and those after its
+// end, leastLike to 1.
+func (r *renderer) likeness(loop, over int64) float64 {
+	var ab, aa, bb float64
+	for n := range over {
+		a, b := r.middle(n), r.middle(loop+n)
+		ab += float64(a * b)
+		aa += float64(a * a)
+		bb += float64(b * b)
+	}
+	if power := math.Sqrt(float64(aa * bb)); power > silence {
+		return max(leastLike, ab/power)
+	}
+	return 0
+}
+
+// middle returns the mean of both sides of a frame: a sound in mono is to loop as in stereo.
+func (r *renderer) middle(frame int64) float64 {
+	if r.channels == 1 {
+		return float64(r.out[frame])
+	}
+	return float64(float32(0.5 * (r.out[2*frame] + r.out[2*frame+1])))
 }
 
 // trim ends the sound where its tail does.
@@ -222,6 +264,9 @@ func (r *renderer) trim() {
 	frames := int64((last + r.channels - 1) / r.channels)
 	least := int64(math.Ceil(patch.MinDuration * r.rate))
 	frames = min(r.total, max(least, frames+int64(fadeOut*r.rate)))
+	if frames < r.total { // it fits after all
+		r.fadeFrom = frames - int64(fadeOut*r.rate)
+	}
 	r.out = r.out[:frames*int64(r.channels)]
 	r.total = frames
 	r.fadeFrom = min(r.fadeFrom, frames-int64(fadeOut*r.rate))
@@ -279,7 +324,11 @@ func (r *renderer) centre(least float64) (changed bool) {
 			}
 			continue
 		}
-		// 6·t·(1−t) goes from 0 to 0 and has the mean 1.
+		if frames < 3 {
+			continue
+		}
+		// 6·t·(1−t) goes from 0 to 0; over so many frames its mean is (frames−2)/(frames−1).
+		mean = float64(mean * (frames - 1) / (frames - 2))
 		top, step := float32(6*mean), float32(1/max(1, frames-1))
 		n := float32(0)
 		for i := first + c; i < last; i += r.channels {
@@ -291,9 +340,9 @@ func (r *renderer) centre(least float64) (changed bool) {
 	return changed
 }
 
-// normalize brings the sound, whose peak is top, to the level asked for, or holds it
-// within full scale.
-func (r *renderer) normalize(top float64) {
+// normalize brings the sound, whose peak is top, to the level asked for, or down to full
+// scale where it is above.
+func (r *renderer) normalize(ctx context.Context, top float64) error {
 	o := &r.p.Output
 	switch {
 	case top < silence && o.Normalize != "off":
@@ -302,11 +351,13 @@ func (r *renderer) normalize(top float64) {
 		vec.Scale(r.out, float32(dmath.Gain(o.Level)/top))
 	case o.Normalize == "loudness":
 		blocks := loudness.Measure(r.out, r.channels, o.SampleRate)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		gain := loudness.NormalizingGain(blocks, loudness.TruePeak(r.out, r.channels), o.Loudness, o.TruePeak)
 		vec.Scale(r.out, float32(gain))
 	case top > 1:
-		for i, x := range r.out {
-			r.out[i] = max(-1, min(1, x))
-		}
+		vec.Scale(r.out, float32(1/top))
 	}
+	return nil
 }

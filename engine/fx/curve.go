@@ -60,11 +60,10 @@ func newSmoother(k kind, gain float64) *smoother {
 	return &smoother{gain: gain, kind: k, last: k.at(0)}
 }
 
-// start lets the signal have stood at x and returns what comes out for that.
-func (s *smoother) start(x float64) float64 {
+// start lets the signal have stood at x.
+func (s *smoother) start(x float64) {
 	s.last = s.kind.at(float64(s.gain * x))
 	s.falling = float64(0.5 * s.last.value)
-	return s.last.value
 }
 
 // process sets the phases dst to what the phases src are bent to.

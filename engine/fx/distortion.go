@@ -16,6 +16,7 @@ type Distortion struct {
 	sides   [2]bender
 	latency int
 	mix     float32
+	lift    float64 // dB
 	dry     [2][]float32
 }
 
@@ -38,6 +39,10 @@ func NewDistortion(p patch.Distortion, rate float64) *Distortion {
 			d.sides[s] = newHolder(p, rate)
 		default:
 			d.sides[s] = newShaper(p)
+			d.lift = p.Drive
+			if p.Type == "fold" {
+				d.lift = 0.5 * p.Drive
+			}
 			d.latency = oversample.FourLatency
 		}
 		d.dry[s] = make([]float32, d.latency+maxFrames)
@@ -109,19 +114,22 @@ func newShaper(p patch.Distortion) *shaper {
 		s.bend = vec.NewSaturation(gain)
 		makeup = float64(makeup * float64(s.bend.Unit))
 	}
-	if p.Type == "shape" {
-		s.bias = float32(p.Bias / gain)
-		rest := [1]float32{s.bias}
-		if s.bend != nil {
-			s.bend.Process(rest[:], rest[:])
-		} else {
-			rest[0] = float32(s.smooth.start(float64(s.bias)))
-		}
-		s.rest = float32(float64(rest[0]) * makeup)
-	}
 	s.Four = oversample.NewFour(makeup)
+	if p.Type == "shape" && p.Bias != 0 {
+		s.bias = float32(p.Bias / gain)
+		if s.smooth != nil {
+			s.smooth.start(float64(s.bias))
+		}
+		// It has been silent for long: else it would start with a step.
+		var silence [maxFrames]float32
+		s.process(silence[:])
+		s.rest = silence[maxFrames-1]
+	}
 	return s
 }
+
+// Lift returns by how many dB what is quiet is raised over what is loud.
+func (d *Distortion) Lift() float64 { return d.lift }
 
 func (s *shaper) process(block []float32) {
 	n := len(block)

@@ -12,7 +12,7 @@ import (
 // all-passes a side (Jot and Chaigne, "Digital delay networks for designing
 // artificial reverberators", 1991). The lines meet in a matrix of entries of equal
 // magnitude; each has a gain that makes it fall by 60 dB in the reverberation time and a
-// first-order low-pass that halves that time well above the damping frequency.
+// first-order low-pass that halves that time an octave above the damping frequency.
 //
 // Every line is longer than a block, so the network is computed a block of each line
 // at a time.
@@ -41,6 +41,8 @@ var (
 
 const (
 	designRate = 48000
+	// shortTime in seconds is that of the shortest reverberation with lines of full length.
+	shortTime = 0.25
 	// undamped is the damping frequency in Hz at which the lines have no low-pass.
 	undamped = 20000
 	// diffusion is the most that the gain of the all-passes is: in a short reverberation
@@ -53,16 +55,18 @@ func NewReverb(p patch.Reverb, rate float64) *Reverb {
 	if p.Mix <= 0 {
 		return nil
 	}
+	// In a very short one the lines are shorter, too, or it could not be over in time.
+	size := min(1, p.Time/shortTime)
 	r := &Reverb{diffuse: vec.Diffusion{Gain: float32(min(diffusion, 0.25+float64(0.5*p.Time)))}}
 	for side := range r.pre {
 		r.pre[side] = newRing(int(float64(p.PreDelay * rate)))
 		for i := range r.diff[side] {
-			r.diff[side][i] = newDiffuser(frames(diffFrames[side][i], rate))
+			r.diff[side][i] = newDiffuser(frames(float64(size*diffFrames[side][i]), rate))
 		}
 	}
 	mean := 0.0
 	for i := range r.line {
-		n := frames(lineFrames[i], rate)
+		n := frames(float64(size*lineFrames[i]), rate)
 		r.line[i] = newTape(n)
 		gain := dmath.Gain(-60 * (float64(n) / float64(rate*p.Time)))
 		damp := 0.0

@@ -92,7 +92,7 @@ func decayTime(x []float64, rate, from, to float64) float64 {
 func TestReverbTime(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{22050, 44100, 48000, 96000} {
-		for _, seconds := range []float64{0.2, 0.4, 1.5, 4} {
+		for _, seconds := range []float64{0.1, 0.13, 0.2, 0.4, 1.5, 4} {
 			t.Run(fmt.Sprintf("%g Hz, %g s", rate, seconds), func(t *testing.T) {
 				t.Parallel()
 				x := reverbOf(patch.Reverb{Mix: 1, Time: seconds, Damping: 20000}, rate, seconds*1.1+0.3)

@@ -3,6 +3,8 @@ package patch
 import (
 	"math"
 	"slices"
+
+	"patchlab/engine/dmath"
 )
 
 // Bounds of a sound.
@@ -13,6 +15,8 @@ const (
 	MinDuration = 0.05
 	// MaxEcho is the longest time between two echoes in seconds.
 	MaxEcho = 4
+	// MaxRing is the longest in seconds that an equaliser is taken to ring on.
+	MaxRing = 3
 	// MaxCost is the estimated cost, in microseconds of one core, above which a
 	// patch is refused.
 	MaxCost = 15_000_000
@@ -26,7 +30,8 @@ func (p Patch) Seconds() float64 {
 	}
 	longest := 0.0
 	for _, l := range p.Layers {
-		longest = max(longest, l.Delay+l.Gate+l.AmpEnv.Release)
+		// Half as long again: an effect may lift what is left of a note.
+		longest = max(longest, l.Delay+l.Gate+float64(1.5*l.AmpEnv.Release))
 	}
 	if p.Bus.Reverb.Mix > 0 {
 		longest += p.Bus.Reverb.PreDelay + p.Bus.Reverb.Time
@@ -36,7 +41,18 @@ func (p Patch) Seconds() float64 {
 	if p.Bus.Flanger.Mix > 0 || p.Bus.Phaser.Mix > 0 || p.Bus.Chorus.Mix > 0 || eq.LowGain != 0 || eq.MidGain != 0 || eq.HighGain != 0 {
 		longest += moving
 	}
+	longest += eq.ring()
 	return min(max(longest, MinDuration), MaxDuration)
+}
+
+// ring returns how long the middle band rings on to −60 dB, in seconds: the poles of a bell
+// of the gain g have the Q of q·√g.
+func (e EQ) ring() float64 {
+	if e.MidGain <= 0 {
+		return 0
+	}
+	q := float64(e.MidQ * dmath.Gain(e.MidGain/2))
+	return min(MaxRing, float64(float64(2.2*q/e.MidFreq)*(1+e.MidGain/60)))
 }
 
 // Frames returns the number of frames of the sound, or an upper bound of it.
@@ -86,10 +102,11 @@ const moving = 1
 // those of BenchmarkParts on an AMD EPYC with neighbours without vector instructions,
 // rounded up; with them most take a half to a fifth.
 const (
-	costChannel  = 8  // offset, normalising, encoding
-	costLayer    = 12 // envelopes, modulation, mixing
-	costVoice    = 1  // one voice of a saw, square or triangle
-	costMoving   = 1  // likewise more where its pitch or width moves
+	costSetUp    = 1500 // µs of one render: tables, memory
+	costChannel  = 8    // offset, normalising, encoding
+	costLayer    = 12   // envelopes, modulation, mixing
+	costVoice    = 1    // one voice of a saw, square or triangle
+	costMoving   = 1    // likewise more where its pitch or width moves
 	costEdge     = 100
 	costSine     = 10 // one voice
 	costTable    = 8
@@ -120,7 +137,7 @@ const (
 )
 
 // Cost returns the estimated cost of rendering in microseconds of one core, at
-// least 1. It grows with frames, layers, voices, pitch and effects.
+// least that of setting up. It grows with frames, layers, voices, pitch and effects.
 func (p Patch) Cost() int64 {
 	perFrame := float64(costChannel*p.Output.Channels) + p.Bus.cost()
 	for i := range p.Layers {
@@ -129,7 +146,7 @@ func (p Patch) Cost() int64 {
 	if p.Output.Normalize == "loudness" {
 		perFrame += costLoudness
 	}
-	cost := float64(float64(p.Rendered()) * float64(perFrame/1000))
+	cost := costSetUp + float64(float64(p.Rendered())*float64(perFrame/1000))
 	return max(1, int64(min(cost, 1e15)))
 }
 

@@ -387,7 +387,7 @@ func TestHowAttemptsEnd(t *testing.T) {
 		{name: "a panic", cfg: worker.Config{Render: boom}, code: "poison"},
 		{name: "an error of the engine", cfg: worker.Config{Render: bad}, code: "render_failed"},
 		{name: "no samples", cfg: worker.Config{Render: mute}, code: "render_failed"},
-		{name: "an unknown kind", prepare: func(f *farm, _ *disk) { f.kind = "assemble" }, code: "unknown_task"},
+		{name: "an unknown kind", prepare: func(f *farm, _ *disk) { f.kind = "convert" }, code: "unknown_task"},
 		{name: "an unknown format", prepare: func(f *farm, _ *disk) { f.sound.Format = "xyz" }, code: "render_failed"},
 		{name: "a patch that is not valid", prepare: func(f *farm, _ *disk) { f.sound.Patch.Output.Channels = 0 }, code: "render_failed"},
 		{name: "a full disk", prepare: func(_ *farm, d *disk) { d.err = errors.New("disk full") }, code: "storage_unavailable", retryable: true},
