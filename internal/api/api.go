@@ -30,6 +30,7 @@ import (
 // Farm accepts work and knows its state; *service.Farm is one.
 type Farm interface {
 	Generate(ctx context.Context, caller model.Caller, req service.GenerateRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error)
+	Vary(ctx context.Context, caller model.Caller, req service.VaryRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error)
 	Job(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error)
 	Cancel(ctx context.Context, caller model.Caller, jobID uuid.UUID) (model.Job, error)
 }
@@ -234,6 +235,7 @@ func Routes() []Route {
 	read := func(o Owner) Guard { return Guard{Bucket: limit.Requests, Owner: o} }
 	return []Route{
 		{post, "/v1/sounds/generate", Guard{Mutating: true, Bucket: limit.Generations, Owner: Visitor}, (*API).generate},
+		{post, "/v1/sounds/:id/variations", Guard{Mutating: true, Bucket: limit.Generations, Owner: OwnItem}, (*API).variations},
 		{get, "/v1/interpret", Guard{Bucket: limit.Interpret, Owner: Anybody}, (*API).interpret},
 		{get, "/v1/jobs/:id", read(OwnJob), (*API).job},
 		{del, "/v1/jobs/:id", Guard{Mutating: true, Bucket: limit.Requests, Owner: OwnJob}, (*API).cancel},

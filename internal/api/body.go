@@ -261,7 +261,7 @@ func readGenerate(r *reader) service.GenerateRequest {
 
 // requestHash identifies a request: the same fields in another order or spacing
 // are the same request.
-func requestHash(req service.GenerateRequest) ([]byte, error) {
+func requestHash(req any) ([]byte, error) {
 	b, err := json.Marshal(req)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request to hash it: %w", err)

@@ -24,19 +24,10 @@ func (a *API) generate(c *gin.Context) error {
 	if err := onlyQuery(c); err != nil {
 		return err
 	}
-	key, err := idempotencyKey(c.Request.Header)
+	r, key, err := a.order(c)
 	if err != nil {
 		return err
 	}
-	body, err := a.readJSON(c)
-	if err != nil {
-		return err
-	}
-	fields, err := parseObject(body)
-	if err != nil {
-		return err
-	}
-	r := &reader{fields: fields}
 	req := readGenerate(r)
 	if err := r.rest(); err != nil {
 		return err
@@ -45,10 +36,34 @@ func (a *API) generate(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	return a.accepted(c, job)
+}
+
+// order reads the fields of a request for new work, and its idempotency key.
+func (a *API) order(c *gin.Context) (r *reader, key string, err error) {
+	key, err = idempotencyKey(c.Request.Header)
+	if err != nil {
+		return nil, "", err
+	}
+	body, err := a.readJSON(c)
+	if err != nil {
+		return nil, "", err
+	}
+	fields, err := parseObject(body)
+	if err != nil {
+		return nil, "", err
+	}
+	return &reader{fields: fields}, key, nil
+}
+
+// accepted answers a request for new work: at once, or where the client prefers to wait
+// when the job has ended.
+func (a *API) accepted(c *gin.Context, job model.Job) error {
 	c.Header("Location", "/v1/jobs/"+job.ID.String())
 	if wait, ok := preferredWait(c.Request.Header.Values("Prefer")); ok {
 		c.Header("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
 		c.Set(lastingKey, true)
+		var err error
 		if job, err = a.await(c.Request.Context(), job, wait); err != nil {
 			return err
 		}

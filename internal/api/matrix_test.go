@@ -23,20 +23,21 @@ type callers struct {
 func matrix() map[string]callers {
 	const ok, missing = http.StatusOK, http.StatusNotFound
 	return map[string]callers{
-		"POST /v1/sounds/generate":    {http.StatusAccepted, http.StatusAccepted, http.StatusAccepted},
-		"GET /v1/interpret":           {ok, ok, ok},
-		"GET /v1/jobs/:id":            {missing, ok, missing},
-		"DELETE /v1/jobs/:id":         {missing, ok, missing},
-		"GET /v1/jobs/:id/events":     {missing, ok, missing},
-		"GET /v1/ws":                  {http.StatusSwitchingProtocols, http.StatusSwitchingProtocols, http.StatusSwitchingProtocols},
-		"GET /v1/sounds":              {ok, ok, ok},
-		"GET /v1/sounds/:id":          {missing, ok, missing},
-		"GET /v1/sounds/:id/download": {missing, ok, missing},
-		"GET /v1/sounds/:id/waveform": {missing, ok, missing},
-		"GET /v1/sounds/:id/recipe":   {missing, ok, missing},
-		"GET /v1/openapi.json":        {ok, ok, ok},
-		"GET /api/health":             {ok, ok, ok},
-		"GET /metrics":                {ok, ok, ok},
+		"POST /v1/sounds/generate":       {http.StatusAccepted, http.StatusAccepted, http.StatusAccepted},
+		"POST /v1/sounds/:id/variations": {missing, http.StatusAccepted, missing},
+		"GET /v1/interpret":              {ok, ok, ok},
+		"GET /v1/jobs/:id":               {missing, ok, missing},
+		"DELETE /v1/jobs/:id":            {missing, ok, missing},
+		"GET /v1/jobs/:id/events":        {missing, ok, missing},
+		"GET /v1/ws":                     {http.StatusSwitchingProtocols, http.StatusSwitchingProtocols, http.StatusSwitchingProtocols},
+		"GET /v1/sounds":                 {ok, ok, ok},
+		"GET /v1/sounds/:id":             {missing, ok, missing},
+		"GET /v1/sounds/:id/download":    {missing, ok, missing},
+		"GET /v1/sounds/:id/waveform":    {missing, ok, missing},
+		"GET /v1/sounds/:id/recipe":      {missing, ok, missing},
+		"GET /v1/openapi.json":           {ok, ok, ok},
+		"GET /api/health":                {ok, ok, ok},
+		"GET /metrics":                   {ok, ok, ok},
 	}
 }
 
@@ -75,7 +76,11 @@ func TestRouteMatrix(t *testing.T) {
 						if !r.Guard.Mutating {
 							return c.v.do(method, path, nil, header...)
 						}
-						return c.v.do(method, path, strings.NewReader(short), append(header, "Content-Type", "application/json")...)
+						body := short
+						if r.Path == "/v1/sounds/:id/variations" {
+							body = `{}`
+						}
+						return c.v.do(method, path, strings.NewReader(body), append(header, "Content-Type", "application/json")...)
 					}
 					if r.Guard.Mutating {
 						if who == "nobody" {

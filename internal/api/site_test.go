@@ -146,6 +146,7 @@ func TestRates(t *testing.T) {
 		require.Equal(t, "2", a.header.Get("RateLimit-Limit"))
 		require.Equal(t, "0", a.header.Get("RateLimit-Remaining"))
 		require.NotEmpty(t, a.header.Get("Retry-After"))
+		v.vary(uuid.NewString(), `{}`, mine...).fails(http.StatusTooManyRequests, model.CodeRateLimited)
 		require.Equal(t, rows, p.rows(t), "something was written")
 
 		// A socket counts in the same bucket, and slows down those who ask too much.

@@ -69,7 +69,7 @@ func Rooms() []Room {
 		{Path: "internal/limit", Rooms: []string{"internal/model"}, Modules: []string{redisModule, "github.com/go-redis/redis_rate/v10"}},
 		{Path: "internal/live", Rooms: []string{"internal/model"}, Modules: []string{uuidModule, redisModule}},
 		{
-			Path: "internal/service", Rooms: []string{"db", "db/repo", "internal/prompt", "internal/format", "engine/patch", "internal/auth", "internal/model"},
+			Path: "internal/service", Rooms: []string{"db", "db/repo", "internal/prompt", "internal/format", "engine/patch", "engine/vary", "internal/auth", "internal/model"},
 			Modules: []string{uuidModule},
 		},
 		{

@@ -32,8 +32,9 @@ type JobKind string
 
 // The kinds of jobs.
 const (
-	JobGenerate JobKind = "generate" // renders the takes of one prompt
-	JobPack     JobKind = "pack"     // renders the sounds of a pack and puts them into a ZIP
+	JobGenerate  JobKind = "generate"  // renders the takes of one prompt
+	JobVariation JobKind = "variation" // renders relatives of a sound
+	JobPack      JobKind = "pack"      // renders the sounds of a pack and puts them into a ZIP
 )
 
 // StageAssembling is the stage of a pack's job whose sounds are final: the ZIP is made.

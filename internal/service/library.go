@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -151,14 +150,7 @@ func decodeCursor(s string) (*repo.Place, bool) {
 
 // Sound returns one sound of the caller; another's is CodeNotFound.
 func (l *Library) Sound(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error) {
-	s, err := repo.Sound(ctx, l.DB.Reader(), id)
-	if errors.Is(err, repo.ErrNotFound) || (err == nil && !mine(caller, s.Owner)) {
-		return model.Sound{}, model.Errorf(model.CodeNotFound, "there is no such sound")
-	}
-	if err != nil {
-		return model.Sound{}, fmt.Errorf("read sound %s: %w", id, err)
-	}
-	return s, nil
+	return l.ownSound(ctx, caller, id)
 }
 
 // Rendered returns a sound of the caller that has its Asset, for download and

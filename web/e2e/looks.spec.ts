@@ -31,6 +31,11 @@ async function overflow(page: Page): Promise<number> {
 
 const ready = (page: Page) => page.getByRole('article', { name: 'Take 2', exact: true }).getByText('Ready')
 
+async function variations(page: Page) {
+  await page.getByRole('button', { name: 'Variations of take 1' }).click()
+  await expect(page.getByRole('form', { name: 'Variations of take 1' })).toBeVisible()
+}
+
 for (const scheme of ['dark', 'light'] as const) {
   test(`${scheme}: accessible when empty, typed and done`, async ({ browser, farm }) => {
     const context = await browser.newContext({ colorScheme: scheme, reducedMotion: 'reduce' })
@@ -43,6 +48,12 @@ for (const scheme of ['dark', 'light'] as const) {
     expect(await violations(page)).toEqual([])
     await page.getByRole('button', { name: 'Render' }).click()
     await expect(ready(page)).toBeVisible()
+    expect(await violations(page)).toEqual([])
+    await variations(page)
+    expect(await violations(page)).toEqual([])
+    await page.getByRole('button', { name: 'Render 4 variations' }).click()
+    await page.getByRole('button', { name: 'Show the patch of take 2' }).click()
+    await expect(page.getByRole('list', { name: 'What take 2 changed' })).toBeVisible()
     expect(await violations(page)).toEqual([])
     await context.close()
   })
@@ -61,6 +72,12 @@ for (const width of [360, 390, 768, 1280]) {
     expect(await overflow(page)).toBe(0)
     await page.getByRole('button', { name: 'Show the patch of take 1' }).click()
     await expect(page.getByLabel('Recipe of take 1')).toContainText('"engine"')
+    expect(await overflow(page)).toBe(0)
+    await variations(page)
+    expect(await overflow(page)).toBe(0)
+    await page.getByRole('button', { name: 'Render 4 variations' }).click()
+    await page.getByRole('button', { name: 'Show the patch of take 2' }).click()
+    await expect(page.getByRole('list', { name: 'What take 2 changed' })).toBeVisible()
     expect(await overflow(page)).toBe(0)
     await context.close()
   })

@@ -1,5 +1,5 @@
 import { ApiError, isAbort, toApiError } from './problem'
-import type { GenerateRequest, Interpretation, Job, Recipe, Sound, SoundList, Waveform } from './types'
+import type { GenerateRequest, Interpretation, Job, Recipe, Sound, SoundList, VariationsRequest, Waveform } from './types'
 
 export interface ClientOptions {
   fetch?: typeof fetch
@@ -33,8 +33,17 @@ export class Client {
    * Asks for takes. The key belongs to one action of the person: it is sent
    * again with every repeat of that action, so that a lost answer never renders twice.
    */
-  async generate(request: GenerateRequest, idempotencyKey: string, signal?: AbortSignal): Promise<Job> {
-    const answer = await this.#json<{ job: Job }>('/v1/sounds/generate', {
+  generate(request: GenerateRequest, idempotencyKey: string, signal?: AbortSignal): Promise<Job> {
+    return this.#order('/v1/sounds/generate', request, idempotencyKey, signal)
+  }
+
+  /** Asks for variations of a sound; the key is as that of generate. */
+  vary(soundId: string, request: VariationsRequest, idempotencyKey: string, signal?: AbortSignal): Promise<Job> {
+    return this.#order(`/v1/sounds/${encodeURIComponent(soundId)}/variations`, request, idempotencyKey, signal)
+  }
+
+  async #order(url: string, request: unknown, idempotencyKey: string, signal: AbortSignal | undefined): Promise<Job> {
+    const answer = await this.#json<{ job: Job }>(url, {
       method: 'POST',
       body: request,
       headers: { 'Idempotency-Key': idempotencyKey },
@@ -59,6 +68,10 @@ export class Client {
   async cancel(id: string, signal?: AbortSignal): Promise<Job> {
     const answer = await this.#json<{ job: Job }>(`/v1/jobs/${encodeURIComponent(id)}`, { method: 'DELETE', signal, retry: true })
     return answer.job
+  }
+
+  sound(id: string, signal?: AbortSignal): Promise<Sound> {
+    return this.#json(`/v1/sounds/${encodeURIComponent(id)}`, { signal, retry: true })
   }
 
   sounds(cursor: string | null, limit: number, signal?: AbortSignal): Promise<SoundList> {

@@ -165,6 +165,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sounds/{id}/variations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Render relatives of a sound
+         * @description Each parameter that is heard takes a random step on its own scale, as long as
+         *     `distance` allows; what each variation changed stands in its `explanation`.
+         *     The output format, the tempo and the kinds of the sources stay, layers stay in
+         *     tune with one another, and the pitch moves by whole semitones, if at all. The
+         *     same sound, seed, distance and locks give the same variations. The sound need
+         *     not be rendered. Answers as `POST /v1/sounds/generate` does.
+         */
+        post: operations["varySound"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sounds/{id}/download": {
         parameters: {
             query?: never;
@@ -314,6 +339,21 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        VariationsRequest: {
+            /**
+             * @description How many variations.
+             * @default 4
+             */
+            count: number;
+            /**
+             * @description How far they may be: 0 is the same but for its noise and phases, 0.1 a close relative, 1 anywhere.
+             * @default 0.3
+             */
+            distance: number;
+            /** @description Paths of parameters and of groups of them that keep their values. `seed` is one: with it the noise stays as well. */
+            locked?: string[];
+            seed?: components["schemas"]["Seed"];
+        };
         GenerateAccepted: {
             job: components["schemas"]["Job"];
         };
@@ -325,7 +365,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             /** @enum {string} */
-            kind: "generate";
+            kind: "generate" | "variation";
             state: components["schemas"]["State"];
             /** @description Raised by every change; the id of events. */
             version: number;
@@ -404,11 +444,29 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description What each word of the prompt did. */
+        /** @description What each word of the prompt did; or of a variation, which no words made, what it changed. */
         Explanation: {
             words: components["schemas"]["Word"][];
             ignored: components["schemas"]["Span"][];
             confidence: number;
+            variation?: components["schemas"]["Variation"];
+        };
+        /** @description How a sound differs from the one with the id `parent_id`. */
+        Variation: {
+            /** @description The name of that sound. */
+            name: string;
+            /** @description As it was asked for. */
+            distance: number;
+            /** @description In the order of the parameter table; without the seed, which is the sound's own. */
+            changes: components["schemas"]["Change"][];
+        };
+        Change: {
+            /** @example layers.0.filter.cutoff */
+            path: string;
+            from: number | string;
+            to: number | string;
+            /** @example Hz */
+            unit: string;
         };
         Interpretation: {
             prompt: string;
@@ -620,6 +678,10 @@ export interface components {
         ID: string;
         /** @description `patchlab`; needed on mutating requests that carry a cookie. */
         RequestedWith: string;
+        /** @description A key of your own, kept for 24 h. The same key with the same body gives the same job; with another body 422. */
+        IdempotencyKey: string;
+        /** @description `wait=N` with N in seconds, 0 to 60. */
+        Prefer: string;
     };
     requestBodies: never;
     headers: {
@@ -639,9 +701,9 @@ export interface operations {
                 /** @description `patchlab`; needed on mutating requests that carry a cookie. */
                 "X-Requested-With"?: components["parameters"]["RequestedWith"];
                 /** @description A key of your own, kept for 24 h. The same key with the same body gives the same job; with another body 422. */
-                "Idempotency-Key"?: string;
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description `wait=N` with N in seconds, 0 to 60. */
-                Prefer?: string;
+                Prefer?: components["parameters"]["Prefer"];
             };
             path?: never;
             cookie?: never;
@@ -844,6 +906,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Sound"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    varySound: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+                /** @description A key of your own, kept for 24 h. The same key with the same body gives the same job; with another body 422. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description `wait=N` with N in seconds, 0 to 60. */
+                Prefer?: components["parameters"]["Prefer"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VariationsRequest"];
+            };
+        };
+        responses: {
+            /** @description The job ended in time; here are its sounds. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["PreferenceApplied"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerateDone"];
+                };
+            };
+            /** @description Accepted; watch the job. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["PreferenceApplied"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerateAccepted"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -3,6 +3,8 @@ import type { components } from './schema'
 type Schemas = components['schemas']
 
 export type GenerateRequest = Schemas['GenerateRequest']
+export type VariationsRequest = Schemas['VariationsRequest']
+export type Change = Schemas['Change']
 export type Interpretation = Schemas['Interpretation']
 export type Explanation = Schemas['Explanation']
 export type Word = Schemas['Word']

@@ -101,6 +101,7 @@ function Row({ sound }: { sound: Sound }) {
           {word && (
             <span className={state === 'failed' ? 'text-fail' : state === 'rendering' ? 'text-amber' : ''}>{word} · </span>
           )}
+          {sound.explanation.variation && 'Variation · '}
           <span className="font-mono">{seconds(sound.duration)}</span> · seed <span className="font-mono">{sound.seed}</span>
         </p>
       </div>

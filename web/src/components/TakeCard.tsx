@@ -1,13 +1,15 @@
-import { Ban, Check, CircleAlert, Clock3, Download, FileJson2, LoaderCircle } from 'lucide-react'
-import { useState, type KeyboardEvent } from 'react'
+import { Ban, Check, CircleAlert, Clock3, Download, FileJson2, LoaderCircle, Shuffle } from 'lucide-react'
+import { useRef, useState, type KeyboardEvent } from 'react'
 import { ApiError } from '../api/problem'
 import type { Recipe, Sound } from '../api/types'
 import { bytes, channels, depth, rate, seconds, wait } from '../lib/format'
 import { takeState, type TakeProgress, type TakeState } from '../state/jobs'
 import { client, renderAgain } from '../state/studio'
+import { Changes } from './Changes'
 import { CopyButton } from './CopyButton'
 import { PlayButton } from './PlayButton'
 import { sourceOf, useSoundPlayback, useWaveform } from './useSound'
+import { VariationsPanel } from './VariationsPanel'
 import { SeekableWaveform, Waveform } from './Waveform'
 
 interface TakeCardProps {
@@ -29,7 +31,7 @@ export function TakeCard({ sound, progress, queuePosition, etaSeconds }: TakeCar
   /** The space bar plays the card that holds the focus, unless it means something else there. */
   function press(event: KeyboardEvent<HTMLElement>) {
     if (event.key !== ' ' || !(event.target instanceof HTMLElement)) return
-    if (event.target.closest('button, a, input, summary, pre')) return
+    if (event.target.closest('button, a, input, label, summary, pre')) return
     event.preventDefault()
     playback.toggle()
   }
@@ -131,16 +133,30 @@ export function TakeCard({ sound, progress, queuePosition, etaSeconds }: TakeCar
 }
 
 function Actions({ sound }: { sound: Sound }) {
-  const [open, setOpen] = useState(false)
+  const [open, setOpen] = useState<'patch' | 'variations' | null>(null)
+  const opener = useRef<HTMLButtonElement>(null)
+  const ready = sound.state === 'succeeded'
+  const toggle = (panel: 'patch' | 'variations') => setOpen(open === panel ? null : panel)
   return (
     <>
       <span className="ml-auto flex items-center">
         <button
+          ref={opener}
+          type="button"
+          className="button text-xs aria-disabled:text-ink-3"
+          aria-expanded={open === 'variations'}
+          aria-disabled={!ready}
+          aria-label={`Variations of take ${sound.position + 1}`}
+          onClick={() => ready && toggle('variations')}
+        >
+          <Shuffle size={15} aria-hidden="true" /> Variations
+        </button>
+        <button
           type="button"
           className="button text-xs"
-          aria-expanded={open}
+          aria-expanded={open === 'patch'}
           aria-label={`Show the patch of take ${sound.position + 1}`}
-          onClick={() => setOpen(!open)}
+          onClick={() => toggle('patch')}
         >
           <FileJson2 size={15} aria-hidden="true" /> Patch
         </button>
@@ -159,7 +175,21 @@ function Actions({ sound }: { sound: Sound }) {
           </a>
         )}
       </span>
-      {open && <Patch sound={sound} />}
+      {open === 'patch' && (
+        <>
+          <Changes sound={sound} />
+          <Patch sound={sound} />
+        </>
+      )}
+      {open === 'variations' && (
+        <VariationsPanel
+          sound={sound}
+          onClose={() => {
+            setOpen(null)
+            opener.current?.focus()
+          }}
+        />
+      )}
     </>
   )
 }
@@ -177,7 +207,7 @@ function Patch({ sound }: { sound: Sound }) {
   }
   const text = recipe === null ? '' : JSON.stringify(recipe, null, 2)
   return (
-    <div className="my-1 mr-1.5 w-full rounded-md border border-line bg-well">
+    <div className="my-1 mr-1.5 w-full min-w-0 rounded-md border border-line bg-well">
       <div className="flex h-9 items-center justify-between border-b border-line pr-1 pl-3">
         <h4 className="font-medium">Recipe</h4>
         {recipe && <CopyButton text={text} what="recipe" />}

@@ -5,6 +5,7 @@ import { plural } from '../lib/format'
 import { cancelJob, forgetJob, openJob, useStudio } from '../state/studio'
 import { ErrorNote } from './ErrorNote'
 import { TakeCard } from './TakeCard'
+import { Parent } from './Parent'
 
 /** The takes of the job that is shown. */
 export function Takes() {
@@ -45,9 +46,12 @@ export function Takes() {
   return (
     <section aria-labelledby="takes">
       <div className="flex min-h-10 items-center justify-between gap-4 pb-2">
-        <h2 id="takes" ref={heading} tabIndex={-1} className="min-w-0 grow truncate text-md font-semibold">
-          {prompt}
-        </h2>
+        <div className="min-w-0 grow">
+          <h2 id="takes" ref={heading} tabIndex={-1} className="truncate text-md font-semibold">
+            {prompt}
+          </h2>
+          {job.sounds[0]?.explanation.variation && <Parent key={job.id} sound={job.sounds[0]} />}
+        </div>
         <p className="shrink-0 text-xs text-ink-2">
           <span className="font-mono">
             {ready} of {job.sounds.length}

@@ -2,8 +2,9 @@ import { create } from 'zustand'
 import { Client } from '../api/client'
 import { Live, type LiveStatus } from '../api/live'
 import { ApiError, isAbort } from '../api/problem'
-import type { GenerateRequest, Interpretation, Job, JobMessage, Sound } from '../api/types'
+import type { GenerateRequest, Interpretation, Job, JobMessage, Sound, VariationsRequest } from '../api/types'
 import { isFinal } from '../api/types'
+import { plural } from '../lib/format'
 import { randomId } from '../lib/id'
 import { characters } from '../lib/segments'
 import { announce } from './announcer'
@@ -154,8 +155,17 @@ export async function render(): Promise<void> {
   await send(checked.request)
 }
 
-/** Renders a failed take once more, with the same words and seed. */
+/** Renders a failed take once more: the same patch, or the same words and seed. */
 export async function renderAgain(sound: Sound): Promise<void> {
+  if (sound.explanation.variation) {
+    // No words lead to this patch; it is its own nearest relative.
+    try {
+      await vary(sound, { count: 1, distance: 0, locked: ['seed'] }, randomId())
+    } catch (error) {
+      if (!isAbort(error)) set({ error: asApiError(error), fields: {} })
+    }
+    return
+  }
   const duration = Number(sound.patch.output.duration ?? 0)
   await send({
     prompt: sound.prompt,
@@ -166,6 +176,16 @@ export async function renderAgain(sound: Sound): Promise<void> {
     channels: sound.channels as NonNullable<GenerateRequest['channels']>,
     ...(duration > 0 ? { duration } : {}),
   })
+}
+
+/**
+ * Renders variations of a sound, and shows their job. Throws what keeps it from that; the
+ * same key makes the same job, so that it is safe to repeat.
+ */
+export async function vary(sound: Sound, request: VariationsRequest, key: string): Promise<void> {
+  const job = await client.vary(sound.id, request, key)
+  show(job)
+  announce(`Rendering ${plural(job.sounds.length, 'variation')} of ${sound.name}.`)
 }
 
 async function send(request: GenerateRequest): Promise<void> {
@@ -192,7 +212,7 @@ export function dismissError(): void {
   set({ error: null })
 }
 
-function asApiError(error: unknown): ApiError {
+export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   return new ApiError({ kind: 'broken', message: 'Something went wrong in this page. Reload it.', cause: error })
 }
@@ -233,6 +253,12 @@ export async function openJob(jobId: string): Promise<void> {
   } catch (error) {
     if (!isAbort(error)) set({ opening: false, openError: asApiError(error) })
   }
+}
+
+/** Shows the job that made a sound. Throws where that cannot be found out. */
+export async function openSound(soundId: string): Promise<void> {
+  const known = get().library.items.find((sound) => sound.id === soundId)
+  await openJob((known ?? (await client.sound(soundId))).job_id)
 }
 
 /** Ends a job: what is ready stays. */
