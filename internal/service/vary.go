@@ -138,13 +138,16 @@ func explainVariation(parent *model.Sound, distance float64, changes []vary.Chan
 	return b, nil
 }
 
+// variationNameLength is the length of the longest name of a variation, in characters.
+const variationNameLength = 60
+
 // variationName returns the parent's name with "-v1" and so on behind it, the parent's
 // shortened where both together were too long.
 func variationName(parent string, i int) string {
 	suffix := fmt.Sprintf("-v%d", i+1)
 	runes := []rune(parent)
-	runes = runes[:min(len(runes), nameLength-len(suffix))]
-	return strings.TrimRight(string(runes), "-") + suffix
+	runes = runes[:min(len(runes), variationNameLength-len(suffix))]
+	return strings.TrimRight(string(runes), "-. ") + suffix
 }
 
 // ownSound returns a sound of the caller; another's is CodeNotFound.
