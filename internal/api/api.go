@@ -33,6 +33,10 @@ type Farm interface {
 	Vary(ctx context.Context, caller model.Caller, req service.VaryRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error)
 	Job(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error)
 	Cancel(ctx context.Context, caller model.Caller, jobID uuid.UUID) (model.Job, error)
+	PlanPack(ctx context.Context, theme string, count int) (name string, sounds []service.PackSound, err error)
+	CreatePack(ctx context.Context, caller model.Caller, req service.PackRequest, idemKey string, requestHash []byte) (model.Pack, error)
+	RebuildPack(ctx context.Context, caller model.Caller, packID uuid.UUID) (model.Pack, error)
+	DeletePack(ctx context.Context, caller model.Caller, packID uuid.UUID) error
 }
 
 // Library shows callers their sounds; *service.Library is one.
@@ -41,6 +45,9 @@ type Library interface {
 	Sound(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error)
 	Rendered(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error)
 	Recipe(ctx context.Context, caller model.Caller, id uuid.UUID) (service.Recipe, error)
+	Packs(ctx context.Context, caller model.Caller, cursor string, limit int) (items []model.Pack, next string, err error)
+	Pack(ctx context.Context, caller model.Caller, id uuid.UUID) (pack model.Pack, sounds []model.PackSound, err error)
+	PackFile(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Pack, error)
 }
 
 // Hub tells what is new about a job; *live.Hub is one.
@@ -219,6 +226,7 @@ const (
 	Visitor Owner = "visitor" // the caller's own list; a new caller becomes a visitor
 	OwnJob  Owner = "job"     // a job that must be the caller's
 	OwnItem Owner = "sound"   // a sound that must be the caller's
+	OwnPack Owner = "pack"    // a pack that must be the caller's
 )
 
 // Route is one route with its guards.
@@ -246,6 +254,13 @@ func Routes() []Route {
 		{get, "/v1/sounds/:id/download", read(OwnItem), (*API).download},
 		{get, "/v1/sounds/:id/waveform", read(OwnItem), (*API).waveform},
 		{get, "/v1/sounds/:id/recipe", read(OwnItem), (*API).recipe},
+		{post, "/v1/packs/plan", Guard{Mutating: true, Bucket: limit.Interpret, Owner: Visitor}, (*API).planPack},
+		{post, "/v1/packs", Guard{Mutating: true, Bucket: limit.Packs, Owner: Visitor}, (*API).createPack},
+		{get, "/v1/packs", read(Visitor), (*API).packs},
+		{get, "/v1/packs/:id", read(OwnPack), (*API).pack},
+		{del, "/v1/packs/:id", Guard{Mutating: true, Bucket: limit.Requests, Owner: OwnPack}, (*API).deletePack},
+		{get, "/v1/packs/:id/download", read(OwnPack), (*API).downloadPack},
+		{post, "/v1/packs/:id/rebuild", Guard{Mutating: true, Bucket: limit.Packs, Owner: OwnPack}, (*API).rebuildPack},
 		{get, "/v1/openapi.json", read(Anybody), (*API).openapi},
 		{get, "/api/health", Guard{Owner: Anybody}, (*API).health},
 		{get, "/metrics", Guard{Owner: Anybody}, (*API).metrics},

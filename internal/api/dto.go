@@ -22,6 +22,8 @@ type jobDTO struct {
 	QueuePosition *int           `json:"queue_position"`
 	ETASeconds    *float64       `json:"eta_seconds"`
 	Sounds        []soundDTO     `json:"sounds"`
+	PackID        *uuid.UUID     `json:"pack_id"`
+	Total         int            `json:"total"`
 	FailedCount   int            `json:"failed_count"`
 	Error         *model.Failure `json:"error"`
 	Attempts      int            `json:"attempts"`
@@ -48,6 +50,7 @@ type soundDTO struct {
 	Patch       patch.Patch     `json:"patch"`
 	Explanation json.RawMessage `json:"explanation"`
 	ParentID    *uuid.UUID      `json:"parent_id"`
+	PackID      *uuid.UUID      `json:"pack_id"`
 	SizeBytes   *int64          `json:"size_bytes"`
 	Error       *model.Failure  `json:"error"`
 	CreatedAt   time.Time       `json:"created_at"`
@@ -77,12 +80,21 @@ func newJob(j *model.Job, progress []model.Progress) jobDTO {
 	dto := jobDTO{
 		ID: j.ID, Kind: j.Kind, State: j.State, Version: j.Version, Stage: stage(j.State),
 		QueuePosition: j.QueuePosition, FailedCount: j.FailedCount, Error: j.Error, Attempts: j.Attempts,
-		RetryOf: j.RetryOf, CreatedAt: j.CreatedAt.UTC(), StartedAt: utc(j.StartedAt), FinishedAt: utc(j.FinishedAt),
+		PackID: j.PackID, Total: j.Total, RetryOf: j.RetryOf, CreatedAt: j.CreatedAt.UTC(), StartedAt: utc(j.StartedAt), FinishedAt: utc(j.FinishedAt),
 		Sounds: make([]soundDTO, len(j.Sounds)),
 	}
 	if j.ETA != nil {
 		s := j.ETA.Seconds()
 		dto.ETASeconds = &s
+	}
+	if j.Stage != "" && !j.State.Final() {
+		dto.Stage = j.Stage
+	}
+	if j.PackID != nil {
+		// Its sounds are the pack's to list.
+		dto.Sounds = []soundDTO{}
+		dto.Progress = packProgress(j, progress)
+		return dto
 	}
 	percent := make(map[uuid.UUID]float64, len(progress))
 	for _, p := range progress {
@@ -107,13 +119,28 @@ func newJob(j *model.Job, progress []model.Progress) jobDTO {
 	return dto
 }
 
+// packProgress is how far a pack's job has come: a hundredth is left for its ZIP.
+func packProgress(j *model.Job, progress []model.Progress) float64 {
+	switch {
+	case j.State.Final():
+		return 100
+	case j.Stage != "" || j.Total == 0:
+		return 99
+	}
+	done := float64(100 * (j.Total - j.Remaining))
+	for _, p := range progress {
+		done += min(100, max(0, p.Percent))
+	}
+	return min(99, 0.99*done/float64(j.Total))
+}
+
 func newSound(s *model.Sound) soundDTO {
 	out := s.Patch.Output
 	path := "/v1/sounds/" + s.ID.String()
 	dto := soundDTO{
 		ID: s.ID, JobID: s.JobID, Position: s.Position, Prompt: s.Prompt, Name: s.Name, State: s.State,
 		Seed: s.Patch.Seed, SampleRate: out.SampleRate, BitDepth: out.BitDepth, Channels: out.Channels,
-		Format: s.Format, Patch: s.Patch, Explanation: s.Explanation, ParentID: s.ParentID, Error: s.Error,
+		Format: s.Format, Patch: s.Patch, Explanation: s.Explanation, ParentID: s.ParentID, PackID: s.PackID, Error: s.Error,
 		CreatedAt: s.CreatedAt.UTC(), FinishedAt: utc(s.FinishedAt), ExpiresAt: utc(s.ExpiresAt),
 		RecipeURL: path + "/recipe",
 	}
@@ -146,16 +173,16 @@ type jobMessage struct {
 
 // progressMessage is the schema MessageProgress.
 type progressMessage struct {
-	Type          string    `json:"type"`
-	JobID         uuid.UUID `json:"job_id"`
-	SoundID       uuid.UUID `json:"sound_id"`
-	Attempt       int       `json:"attempt"`
-	Stage         string    `json:"stage"`
-	Percent       float64   `json:"percent"`
-	Frames        int64     `json:"frames"`
-	Total         int64     `json:"total"`
-	QueuePosition *int      `json:"queue_position"`
-	ETASeconds    *float64  `json:"eta_seconds"`
+	Type          string     `json:"type"`
+	JobID         uuid.UUID  `json:"job_id"`
+	SoundID       *uuid.UUID `json:"sound_id"` // nil: of all that wait in a pack
+	Attempt       int        `json:"attempt"`
+	Stage         string     `json:"stage"`
+	Percent       float64    `json:"percent"`
+	Frames        int64      `json:"frames"`
+	Total         int64      `json:"total"`
+	QueuePosition *int       `json:"queue_position"`
+	ETASeconds    *float64   `json:"eta_seconds"`
 }
 
 // waveformMessage is the schema MessageWaveform.
@@ -202,8 +229,11 @@ func progressEvents(m live.Message) []event {
 	out := make([]event, 0, 2*len(m.Progress))
 	for _, p := range m.Progress {
 		msg := progressMessage{
-			Type: "progress", JobID: p.JobID, SoundID: p.SoundID, Attempt: p.Attempt, Stage: p.Stage,
+			Type: "progress", JobID: p.JobID, Attempt: p.Attempt, Stage: p.Stage,
 			Percent: p.Percent, Frames: p.Frames, Total: p.Total,
+		}
+		if p.SoundID != uuid.Nil {
+			msg.SoundID = &p.SoundID
 		}
 		if m.Job != nil {
 			msg.QueuePosition = m.Job.QueuePosition

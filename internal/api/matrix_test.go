@@ -35,6 +35,13 @@ func matrix() map[string]callers {
 		"GET /v1/sounds/:id/download":    {missing, ok, missing},
 		"GET /v1/sounds/:id/waveform":    {missing, ok, missing},
 		"GET /v1/sounds/:id/recipe":      {missing, ok, missing},
+		"POST /v1/packs/plan":            {ok, ok, ok},
+		"POST /v1/packs":                 {http.StatusAccepted, http.StatusAccepted, http.StatusAccepted},
+		"GET /v1/packs":                  {ok, ok, ok},
+		"GET /v1/packs/:id":              {missing, ok, missing},
+		"DELETE /v1/packs/:id":           {missing, http.StatusNoContent, missing},
+		"GET /v1/packs/:id/download":     {missing, ok, missing},
+		"POST /v1/packs/:id/rebuild":     {missing, http.StatusAccepted, missing},
 		"GET /v1/openapi.json":           {ok, ok, ok},
 		"GET /api/health":                {ok, ok, ok},
 		"GET /metrics":                   {ok, ok, ok},
@@ -54,8 +61,13 @@ func TestRouteMatrix(t *testing.T) {
 			require.True(t, ok, "%s %s is missing from the matrix", r.Method, r.Path)
 			path := func(id string) string { return strings.Replace(r.Path, ":id", id, 1) }
 			id := mine.ID
-			if strings.HasPrefix(r.Path, "/v1/jobs/") {
+			switch {
+			case strings.HasPrefix(r.Path, "/v1/jobs/"):
 				id = mine.JobID
+			case strings.HasSuffix(r.Path, "/rebuild"):
+				id = owner.cancelledPack().ID
+			case strings.HasPrefix(r.Path, "/v1/packs/:id"):
+				id = owner.builtPack(drums).ID
 			}
 			for who, c := range map[string]struct {
 				v    *visitor
@@ -77,8 +89,11 @@ func TestRouteMatrix(t *testing.T) {
 							return c.v.do(method, path, nil, header...)
 						}
 						body := short
-						if r.Path == "/v1/sounds/:id/variations" {
+						switch r.Path {
+						case "/v1/sounds/:id/variations":
 							body = `{}`
+						case "/v1/packs", "/v1/packs/plan":
+							body = `{"theme":"kick","count":1}`
 						}
 						return c.v.do(method, path, strings.NewReader(body), append(header, "Content-Type", "application/json")...)
 					}
@@ -184,8 +199,8 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 		for _, r := range api.Routes() {
 			path := strings.Replace(r.Path, ":id", uuid.NewString(), 1)
 			for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
-				if known[method+r.Path] {
-					continue
+				if known[method+r.Path] || r.Path == "/v1/packs/plan" && known[method+"/v1/packs/:id"] {
+					continue // "plan" may be an id, too
 				}
 				a := v.do(method, path, nil, "X-Requested-With", "patchlab").fails(http.StatusMethodNotAllowed, "method_not_allowed")
 				require.Contains(t, a.header.Get("Allow"), r.Method)

@@ -18,18 +18,11 @@ import (
 
 // sounds handles GET /v1/sounds.
 func (a *API) sounds(c *gin.Context) error {
-	if err := onlyQuery(c, "cursor", "limit"); err != nil {
+	cursor, limit, err := pageOf(c)
+	if err != nil {
 		return err
 	}
-	limit := 20
-	if s, given := c.GetQuery("limit"); given {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			return model.Invalid(model.FieldError{Field: "limit", Message: "must be a whole number from 1 to 100"})
-		}
-		limit = n
-	}
-	items, next, err := a.opt.Library.Sounds(c.Request.Context(), caller(c), c.Query("cursor"), limit)
+	items, next, err := a.opt.Library.Sounds(c.Request.Context(), caller(c), cursor, limit)
 	if err != nil {
 		return fmt.Errorf("list sounds: %w", err)
 	}
@@ -44,6 +37,20 @@ func (a *API) sounds(c *gin.Context) error {
 		list.NextCursor = &next
 	}
 	return a.reply(c, http.StatusOK, list)
+}
+
+// pageOf reads which page of a list is asked for.
+func pageOf(c *gin.Context) (cursor string, limit int, err error) {
+	if err := onlyQuery(c, "cursor", "limit"); err != nil {
+		return "", 0, err
+	}
+	limit = 20
+	if s, given := c.GetQuery("limit"); given {
+		if limit, err = strconv.Atoi(s); err != nil {
+			return "", 0, model.Invalid(model.FieldError{Field: "limit", Message: "must be a whole number from 1 to 100"})
+		}
+	}
+	return c.Query("cursor"), limit, nil
 }
 
 // sound handles GET /v1/sounds/{id}.
@@ -87,24 +94,38 @@ func (a *API) download(c *gin.Context) error {
 	if err != nil {
 		return fmt.Errorf("find a sound's file: %w", err)
 	}
+	return a.send(c, file{asset: s.Asset, name: s.Name, ext: s.Format, mediaType: "audio/wav", inline: given, limit: downloadTimeout})
+}
+
+// file is a stored file as it is sent.
+type file struct {
+	asset     *model.Asset
+	name, ext string
+	mediaType string
+	inline    bool          // to play in the page instead of saving
+	limit     time.Duration // how long it may take
+}
+
+// send sends a file, or the part of it that is asked for.
+func (a *API) send(c *gin.Context, f file) error {
 	if a.opt.Signer != nil && c.Request.Method == http.MethodGet {
-		return a.redirect(c, &s, given)
+		return a.redirect(c, f)
 	}
-	blob, err := a.opt.Blobs.Open(c.Request.Context(), s.Asset.Key)
+	blob, err := a.opt.Blobs.Open(c.Request.Context(), f.asset.Key)
 	if err != nil {
-		return fmt.Errorf("open the file of sound %s: %w", s.ID, err)
+		return fmt.Errorf("open file %s: %w", f.asset.Key, err)
 	}
 	defer func() {
 		if err := blob.Close(); err != nil {
 			a.log.WarnContext(c.Request.Context(), "cannot close a blob", "err", err)
 		}
 	}()
-	a.unhurried(c, downloadTimeout)
+	a.unhurried(c, f.limit)
 	c.Set(lastingKey, true)
 	h := c.Writer.Header()
-	h.Set("ETag", strongETag(s.Asset))
-	h.Set("Content-Type", "audio/wav")
-	h.Set("Content-Disposition", disposition(s.Name, s.Format, given))
+	h.Set("ETag", strongETag(f.asset))
+	h.Set("Content-Type", f.mediaType)
+	h.Set("Content-Disposition", disposition(f.name, f.ext, f.inline))
 	// The bytes never change, but whose they are must be asked each time.
 	h.Set("Cache-Control", "private, no-cache")
 	if spans := c.GetHeader("Range"); !strings.HasPrefix(spans, "bytes=") || strings.Count(spans, ",") >= maxRanges {
@@ -121,7 +142,7 @@ func (a *API) download(c *gin.Context) error {
 	if w.status == http.StatusPreconditionFailed {
 		return model.Errorf(model.CodePrecondition, "the file is not the one that If-Match names")
 	}
-	h.Set("Content-Range", "bytes */"+strconv.FormatInt(s.Asset.Size, 10))
+	h.Set("Content-Range", "bytes */"+strconv.FormatInt(f.asset.Size, 10))
 	return model.Errorf(model.CodeRange, "the file has no such part; the Content-Range header says how long it is")
 }
 
@@ -130,10 +151,10 @@ func (a *API) download(c *gin.Context) error {
 const signedFor = time.Minute
 
 // redirect sends a client that may have a file on to where it is served.
-func (a *API) redirect(c *gin.Context, s *model.Sound, inline bool) error {
+func (a *API) redirect(c *gin.Context, f file) error {
 	ctx := c.Request.Context()
 	h := c.Writer.Header()
-	if etag := strongETag(s.Asset); c.GetHeader("If-None-Match") == etag {
+	if etag := strongETag(f.asset); c.GetHeader("If-None-Match") == etag {
 		h.Set("ETag", etag)
 		h.Set("Cache-Control", "private, no-cache")
 		c.Status(http.StatusNotModified)
@@ -142,12 +163,12 @@ func (a *API) redirect(c *gin.Context, s *model.Sound, inline bool) error {
 	}
 	// Asked here, because what the other server says of a file that is gone is not
 	// for people.
-	if err := a.opt.Blobs.Stat(ctx, s.Asset.Key); err != nil {
-		return fmt.Errorf("find the file of sound %s: %w", s.ID, err)
+	if err := a.opt.Blobs.Stat(ctx, f.asset.Key); err != nil {
+		return fmt.Errorf("find file %s: %w", f.asset.Key, err)
 	}
-	at, err := a.opt.Signer.URL(ctx, s.Asset.Key, signedFor, "audio/wav", disposition(s.Name, s.Format, inline))
+	at, err := a.opt.Signer.URL(ctx, f.asset.Key, signedFor, f.mediaType, disposition(f.name, f.ext, f.inline))
 	if err != nil {
-		return fmt.Errorf("redirect to the file of sound %s: %w", s.ID, err)
+		return fmt.Errorf("redirect to file %s: %w", f.asset.Key, err)
 	}
 	h.Set("Cache-Control", "private, no-store")
 	h.Set("Location", at)

@@ -408,6 +408,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 		Limits: limit.New(p.redis, limit.Config{
 			Off:         !bool(a.opt.Config.RateLimits),
 			Generations: a.opt.Config.RateGenerations,
+			Packs:       a.opt.Config.RatePacks,
 			Requests:    a.opt.Config.RateRequests,
 			Log:         log,
 		}),

@@ -50,6 +50,7 @@ type Config struct {
 
 	RateLimits      Switch `env:"RATE_LIMITS" envDefault:"on" want:"on or off" doc:"Whether rates are limited at all; off for load tests."`
 	RateGenerations int    `env:"RATE_GENERATIONS" envDefault:"50" min:"1" max:"1000000" want:"a whole number from 1 to 1000000" doc:"Generations an hour that one owner may ask for, whatever their size."`
+	RatePacks       int    `env:"RATE_PACKS" envDefault:"20" min:"1" max:"1000000" want:"a whole number from 1 to 1000000" doc:"Packs an hour that one owner may ask for or build again, whatever their size."`
 	RateRequests    int    `env:"RATE_REQUESTS" envDefault:"100" min:"1" max:"1000000" want:"a whole number from 1 to 1000000" doc:"Other requests a minute from one address."`
 	MaxJobSamples   int64  `env:"MAX_JOB_SAMPLES" envDefault:"33554432" min:"1" max:"4294967296" want:"a whole number from 1 to 4294967296" doc:"The most samples of one request: variations × duration × rate × channels."`
 	MaxQueued       int    `env:"MAX_QUEUED" envDefault:"1000" min:"1" max:"1000000" want:"a whole number from 1 to 1000000" doc:"The most unfinished renders of one owner."`

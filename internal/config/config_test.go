@@ -42,7 +42,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, config.Config{
 		Addr: ":8080", PublicURL: "http://localhost:8080", DataDir: "./data",
 		AutoMigrate: true, S3Bucket: "patchlab", S3Region: "us-east-1", DrainGrace: 30 * time.Second,
-		RateLimits: true, RateGenerations: 50, RateRequests: 100,
+		RateLimits: true, RateGenerations: 50, RatePacks: 20, RateRequests: 100,
 		MaxJobSamples: 1 << 25, MaxQueued: 1000, AnonymousTTL: 24 * time.Hour,
 	}, c)
 	require.Equal(t, runtime.GOMAXPROCS(0), c.WorkerConcurrency.Count())
@@ -66,7 +66,7 @@ func TestEverySetting(t *testing.T) {
 		DatabaseURL: "postgres://u:p@db/x?sslmode=disable", DBMaxConns: 7,
 		S3Endpoint: "http://minio:9000", S3Bucket: "sounds", S3Region: "eu-1", S3AccessKey: "a", S3SecretKey: "b", S3PublicEndpoint: "https://files.example",
 		RedisURL: "redis://:p@redis:6379/1", WorkerConcurrency: 3, RenderMaxSpeed: 1.5, DrainGrace: 5 * time.Second,
-		RateGenerations: 1, RateRequests: 2, MaxJobSamples: 3, MaxQueued: 4,
+		RateGenerations: 1, RatePacks: 11, RateRequests: 2, MaxJobSamples: 3, MaxQueued: 4,
 		AnonymousTTL: 90 * time.Minute, TrustedProxies: []string{"10.0.0.0/8", "::1"}, LogLevel: slog.LevelDebug,
 	}, c)
 	require.Equal(t, 3, c.WorkerConcurrency.Count())

@@ -19,6 +19,7 @@ type Bucket string
 // The buckets.
 const (
 	Generations Bucket = "generations" // an hour, by owner; and by address, so that a dropped cookie gains nothing
+	Packs       Bucket = "packs"       // likewise
 	Interpret   Bucket = "interpret"   // a second, by address: it is asked while somebody types
 	Requests    Bucket = "requests"    // a minute, by address: everything else
 )
@@ -27,6 +28,7 @@ const (
 type Config struct {
 	Off         bool // everything is allowed
 	Generations int  // an hour and owner
+	Packs       int  // an hour and owner
 	Requests    int  // a minute and address
 	Log         *slog.Logger
 }
@@ -80,10 +82,14 @@ func (l *Limiter) Allow(ctx context.Context, bucket Bucket, owner string, addr n
 	defer cancel()
 	from := "addr:" + Network(addr)
 	switch bucket {
-	case Generations:
-		d := l.count(ctx, bucket, from, redis_rate.PerHour(perAddress*l.cfg.Generations))
+	case Generations, Packs:
+		most := l.cfg.Generations
+		if bucket == Packs {
+			most = l.cfg.Packs
+		}
+		d := l.count(ctx, bucket, from, redis_rate.PerHour(perAddress*most))
 		if d.Allowed && owner != "" {
-			d = l.count(ctx, bucket, owner, redis_rate.PerHour(l.cfg.Generations))
+			d = l.count(ctx, bucket, owner, redis_rate.PerHour(most))
 		}
 		return d
 	case Interpret:

@@ -244,6 +244,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/packs/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a theme would become
+         * @description Splits a theme into prompts, each with the name of its file: edit them, and send them to POST /v1/packs. A theme is a list ("8 kicks, 4 snares and a hat"), a known theme ("dark platformer"), or what the sounds are. Nothing is kept.
+         */
+        post: operations["planPack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/packs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your packs, the newest first */
+        get: operations["listPacks"];
+        put?: never;
+        /**
+         * Build a pack
+         * @description Of a theme and a count, or of a plan. Its sounds can be played as they come; when
+         *     the last is final the ZIP is made of those that are ready. What failed is listed,
+         *     and can be built again.
+         */
+        post: operations["createPack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/packs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A pack and its sounds */
+        get: operations["getPack"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a pack with its sounds
+         * @description What of it is being built is stopped.
+         */
+        delete: operations["deletePack"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/packs/{id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The ZIP
+         * @description README.txt, manifest.json and the sounds. Honours Range, If-Range and If-None-Match, so a download can be resumed; the ETag is strong. Where the farm serves its files from a store of its own, GET answers 302.
+         */
+        get: operations["downloadPack"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/packs/{id}/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Build again what failed
+         * @description Renders the sounds that failed or were cancelled again, as a new job, and makes the ZIP anew. The old one stays until the new one is there. 409 while the pack is being built, and where it lacks nothing.
+         */
+        post: operations["rebuildPack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -365,17 +469,22 @@ export interface components {
             /** Format: uuid */
             id: string;
             /** @enum {string} */
-            kind: "generate" | "variation";
+            kind: "generate" | "variation" | "pack";
             state: components["schemas"]["State"];
             /** @description Raised by every change; the id of events. */
             version: number;
             progress: number;
-            /** @description waiting, rendering, done, failed or cancelled */
+            /** @description waiting, rendering, assembling (of a pack), done, failed or cancelled */
             stage: string;
             /** @description Renders before this job's next one. */
             queue_position: number | null;
             eta_seconds: number | null;
+            /** @description Of a pack's job it is empty; the pack lists them. */
             sounds: components["schemas"]["Sound"][];
+            /** Format: uuid */
+            pack_id: string | null;
+            /** @description Sounds that it was to render. */
+            total: number;
             failed_count: number;
             error: components["schemas"]["NullableFailure"];
             attempts: number;
@@ -415,6 +524,8 @@ export interface components {
             explanation: components["schemas"]["Explanation"];
             /** Format: uuid */
             parent_id: string | null;
+            /** Format: uuid */
+            pack_id: string | null;
             size_bytes: number | null;
             error: components["schemas"]["NullableFailure"];
             /** Format: date-time */
@@ -510,6 +621,101 @@ export interface components {
             items: components["schemas"]["Sound"][];
             next_cursor: string | null;
         };
+        PlanRequest: {
+            theme: string;
+            count: number;
+        };
+        Plan: {
+            name: string;
+            theme: string;
+            sounds: {
+                name: string;
+                prompt: string;
+            }[];
+        };
+        /** @description Either theme and count, or sounds. */
+        PackRequest: {
+            /** @description Of the ZIP and the folder in it; absent: made from the theme. */
+            name?: string;
+            theme?: string;
+            count?: number;
+            sounds?: {
+                prompt: string;
+                /** @description Of the file, without its ending and unlike all others; absent: made from the prompt. */
+                name?: string;
+                seed?: components["schemas"]["Seed"];
+                /** @description Seconds. */
+                duration?: number;
+            }[];
+            seed?: components["schemas"]["Seed"];
+            /**
+             * @default wav
+             * @enum {string}
+             */
+            format: "wav";
+            /**
+             * @description Hz
+             * @default 48000
+             * @enum {integer}
+             */
+            sample_rate: 22050 | 44100 | 48000 | 96000;
+            /**
+             * @default 24
+             * @enum {integer}
+             */
+            bit_depth: 16 | 24 | 32;
+            /**
+             * @default 2
+             * @enum {integer}
+             */
+            channels: 1 | 2;
+        };
+        PackAccepted: {
+            job: components["schemas"]["Job"];
+            pack: components["schemas"]["Pack"];
+        };
+        Pack: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @description Empty where it was built of a plan. */
+            theme: string;
+            /** @enum {string} */
+            format: "wav";
+            state: components["schemas"]["State"];
+            total: number;
+            succeeded: number;
+            failed: number;
+            cancelled: number;
+            job: components["schemas"]["Job"];
+            size_bytes: number | null;
+            /** @description Of the ZIP of the last build that arrived. */
+            download_url: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            /** @description Absent in lists. */
+            sounds?: components["schemas"]["PackSound"][];
+        };
+        PackSound: {
+            /** Format: uuid */
+            id: string;
+            position: number;
+            name: string;
+            prompt: string;
+            state: components["schemas"]["State"];
+            /** @description Seconds. */
+            duration: number | null;
+            size_bytes: number | null;
+            error: components["schemas"]["NullableFailure"];
+            download_url: string | null;
+            waveform_url: string | null;
+        };
+        PackList: {
+            items: components["schemas"]["Pack"][];
+            next_cursor: string | null;
+        };
         Waveform: {
             /** Format: uuid */
             sound_id: string;
@@ -597,8 +803,11 @@ export interface components {
             type: "progress";
             /** Format: uuid */
             job_id: string;
-            /** Format: uuid */
-            sound_id: string;
+            /**
+             * Format: uuid
+             * @description null: of all that wait in a pack
+             */
+            sound_id: string | null;
             attempt: number;
             stage: string;
             percent: number;
@@ -1065,6 +1274,225 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Recipe"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    planPack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanRequest"];
+            };
+        };
+        responses: {
+            /** @description The plan. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPacks: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, without the sounds of each. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createPack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+                /** @description A key of your own, kept for 24 h. The same key with the same body gives the same pack; with another body 422. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PackRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted; watch the job. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackAccepted"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pack as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pack"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deletePack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    downloadPack: {
+        parameters: {
+            query?: never;
+            header?: {
+                Range?: string;
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description The asked part of the file. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                    "multipart/byteranges": string;
+                };
+            };
+            /** @description The file is served elsewhere. */
+            302: {
+                headers: {
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description You have it already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The file has no such part; `Content-Range` says how long it is. */
+            416: {
+                headers: {
+                    "Content-Range": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    rebuildPack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; watch the job. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackAccepted"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -77,7 +77,7 @@ const NOTHING: TakeProgress = {
 
 function applyProgress(view: JobView, message: MessageProgress | MessageWaveform): JobView {
   const sound = view.job.sounds.find((s) => s.id === message.sound_id)
-  if (!sound || isFinal(sound.state)) return view
+  if (!sound || message.sound_id === null || isFinal(sound.state)) return view
   const known = view.progress[message.sound_id] ?? NOTHING
   if (message.attempt < known.attempt) return view
   // A new attempt starts again from nothing.
