@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"patchlab/db"
 	"patchlab/internal/model"
 	"patchlab/internal/service"
 	"patchlab/internal/service/servicetest"
@@ -206,5 +207,35 @@ func TestVaryKeepsTheLimits(t *testing.T) {
 		}
 		refuses(service.Config{MaxCost: 1}, "id")
 		refuses(service.Config{MaxJobSamples: parent.Patch.Samples()}, "count")
+	})
+}
+
+// reading calls a function before it gives random bytes, all of them zero.
+type reading func()
+
+func (f reading) Read(p []byte) (int, error) {
+	f()
+	clear(p)
+	return len(p), nil
+}
+
+// TestVaryWhatExpiresMeanwhile: the parent goes after it was read, before the job is
+// written.
+func TestVaryWhatExpiresMeanwhile(t *testing.T) {
+	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+		ctx := context.Background()
+		parent := h.Accept(t, servicetest.Anon("a"), 1).Sounds[0]
+		farm := service.NewFarm(service.Deps{DB: h.DB, Tickets: h.Queue, Publisher: h.News, Clock: h.Clock, Random: reading(func() {
+			assert.NoError(t, h.DB.InTx(ctx, func(tx *db.Tx) error {
+				_, err := tx.Exec(ctx, `DELETE FROM sounds WHERE id = ?`, parent.ID)
+				return err
+			}))
+		})})
+		req := wanted(parent.ID, 1)
+		req.Seed = nil
+		_, _, err := farm.Vary(ctx, servicetest.Anon("a"), req, "k", []byte("h"))
+		assert.Equal(t, model.CodeNotFound, model.CodeOf(err), "%v", err)
+		jobs, sounds, tasks, keys := count(t, h)
+		assert.Equal(t, []int{1, 0, 0, 0}, []int{jobs, sounds, tasks, keys}, "nothing is written")
 	})
 }
