@@ -119,8 +119,13 @@ func WritePack(ctx context.Context, w io.Writer, p *Pack) error {
 	z := zip.NewWriter(w)
 	// Audio hardly shrinks. Not zip.Store: a stored file whose checksum is only known at
 	// its end is one that many a reader refuses.
+	deflate, err := flate.NewWriter(io.Discard, flate.NoCompression)
+	if err != nil {
+		return fmt.Errorf("make a compressor: %w", err)
+	}
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
-		return flate.NewWriter(w, flate.NoCompression) //nolint:wrapcheck // the zip package's own caller
+		deflate.Reset(w) // one file is closed before the next begins
+		return deflate, nil
 	})
 	manifest, err := p.manifest()
 	if err != nil {
