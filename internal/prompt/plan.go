@@ -70,10 +70,10 @@ var shades = [][]string{
 }
 
 // separators part the items of a theme that is a list.
-var separators = regexp.MustCompile(`[,;/\n]+|\band\b`) //nolint:gochecknoglobals // compiled once
+var separators = regexp.MustCompile(`[,;/\n]+|\band\b`)
 
 // counted is an item with a count: "8 kicks", "4x snare".
-var counted = regexp.MustCompile(`^(\d{1,3})\s*[x×]?\s+(.+)$`) //nolint:gochecknoglobals // compiled once
+var counted = regexp.MustCompile(`^(\d{1,3})\s*[x×]?\s+(.+)$`)
 
 // Plan returns the prompts of the count sounds of a theme, 1 to MaxPlan, always the same
 // for the same theme and count. A theme is a list ("kick, snare and hat", also with
