@@ -52,11 +52,12 @@ type jobs struct {
 	mu   sync.Mutex
 	rows map[uuid.UUID]model.Job
 	down error
+	read int // sounds so far
 }
 
 func newJobs() *jobs { return &jobs{rows: make(map[uuid.UUID]model.Job)} }
 
-func (j *jobs) JobByID(_ context.Context, id uuid.UUID, _ int64) (model.Job, error) {
+func (j *jobs) JobByID(_ context.Context, id uuid.UUID, since int64) (model.Job, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.down != nil {
@@ -66,7 +67,14 @@ func (j *jobs) JobByID(_ context.Context, id uuid.UUID, _ int64) (model.Job, err
 	if !ok {
 		return model.Job{}, errNotFound
 	}
-	job.Sounds = append([]model.Sound(nil), job.Sounds...)
+	all := job.Sounds
+	job.Sounds = nil
+	for _, s := range all {
+		if job.PackID == nil || since > 0 && s.Ended > since {
+			job.Sounds = append(job.Sounds, s)
+		}
+	}
+	j.read += len(job.Sounds)
 	return job, nil
 }
 
