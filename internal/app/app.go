@@ -196,7 +196,7 @@ func (a *App) fail(err error) {
 // parts is what the roles share.
 type parts struct {
 	db        *db.DB
-	redis     redis.UniversalClient
+	redis     *redis.Client
 	tickets   *queue.Client
 	publisher *live.Publisher
 	store     storage.Store
