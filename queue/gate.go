@@ -13,10 +13,6 @@ import (
 	"patchlab/internal/model"
 )
 
-// MaxConcurrency is the most handlers that one server runs at a time. Asynq is told
-// this one, once and for all; it costs it a buffer without size.
-const MaxConcurrency = 1024
-
 const (
 	// takeUpTimeout is how long a ticket that was taken counts although no handler
 	// has it yet. That lasts microseconds, or for ever where what came from Redis was
@@ -32,7 +28,7 @@ const (
 
 // Limits is what a server may run at a time. The zero value takes nothing.
 type Limits struct {
-	// Concurrency is the number of handlers of both lanes, up to MaxConcurrency; 0:
+	// Concurrency is the number of handlers of both lanes, up to model.MaxSlots; 0:
 	// nothing is taken.
 	Concurrency int
 	// Bulk is how many of them may be of the bulk lane; 0: model.BulkSlots(Concurrency).
@@ -43,7 +39,7 @@ type Limits struct {
 
 // normal returns limits that can be kept.
 func (l Limits) normal() Limits {
-	l.Concurrency = min(max(l.Concurrency, 0), MaxConcurrency)
+	l.Concurrency = min(max(l.Concurrency, 0), model.MaxSlots)
 	if l.Bulk <= 0 {
 		l.Bulk = model.BulkSlots(l.Concurrency)
 	}

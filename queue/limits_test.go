@@ -27,7 +27,7 @@ func TestLimitsAreMadeFit(t *testing.T) {
 		{"a reserve of a quarter", Limits{Concurrency: 16}, 16, 12},
 		{"a cap of its own", Limits{Concurrency: 16, Bulk: 15}, 16, 15},
 		{"a cap beyond all slots", Limits{Concurrency: 2, Bulk: 5}, 2, 2},
-		{"too many", Limits{Concurrency: 1 << 20}, MaxConcurrency, MaxConcurrency * 3 / 4},
+		{"too many", Limits{Concurrency: 1 << 20}, model.MaxSlots, model.MaxSlots * 3 / 4},
 	} {
 		l := tc.given.normal()
 		require.Equal(t, tc.concurrency, l.Concurrency, tc.name)

@@ -109,7 +109,7 @@ func NewServer(rdb *redis.Client, cfg ServerConfig, h Handler) *Server {
 	}
 	s.rdb.AddHook(s.gate)
 	s.asynq = asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
-		Concurrency: MaxConcurrency,
+		Concurrency: model.MaxSlots, // once and for all, and for nothing: the gate has the limits
 		Queues: map[string]int{
 			string(model.Interactive): weightInteractive,
 			string(model.Bulk):        weightBulk,

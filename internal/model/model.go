@@ -61,6 +61,9 @@ const (
 // Lanes returns every lane, the most urgent first.
 func Lanes() []Lane { return []Lane{Interactive, Bulk} }
 
+// MaxSlots is the most tasks that one worker runs at a time.
+const MaxSlots = 1024
+
 // BulkSlots returns how many of a worker's slots the bulk lane may fill. A quarter
 // of them, and at least one where there are two, is kept for the interactive lane:
 // who waits for a sound finds a slot, however much bulk work there is.
