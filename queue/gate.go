@@ -32,20 +32,32 @@ type Limits struct {
 	// nothing is taken.
 	Concurrency int
 	// Bulk is how many of them may be of the bulk lane; 0: model.BulkSlots(Concurrency).
+	// (A lane of which there shall be none is paused.)
 	Bulk int
 	// Paused lanes are not taken from.
 	Paused map[model.Lane]bool
 }
 
-// normal returns limits that can be kept.
-func (l Limits) normal() Limits {
+// bounded returns a copy of the limits within what a server can do.
+func (l Limits) bounded() Limits {
 	l.Concurrency = min(max(l.Concurrency, 0), model.MaxSlots)
-	if l.Bulk <= 0 {
-		l.Bulk = model.BulkSlots(l.Concurrency)
-	}
-	l.Bulk = min(l.Bulk, l.Concurrency)
+	l.Bulk = max(l.Bulk, 0)
 	l.Paused = maps.Clone(l.Paused)
 	return l
+}
+
+// slots returns how many handlers of a lane may run.
+func (l Limits) slots(lane model.Lane) int {
+	switch {
+	case l.Paused[lane]:
+		return 0
+	case lane != model.Bulk:
+		return l.Concurrency
+	case l.Bulk == 0:
+		return model.BulkSlots(l.Concurrency)
+	default:
+		return min(l.Bulk, l.Concurrency)
+	}
 }
 
 // gate stands between Asynq and Redis, as a hook of the server's client, and decides
@@ -80,7 +92,7 @@ type laneGate struct {
 func (l *laneGate) busy() int { return l.asking + len(l.taken) + l.running }
 
 func newGate(limits Limits, poll time.Duration) *gate {
-	g := &gate{poll: poll, limits: limits.normal(), lanes: make(map[model.Lane]*laneGate), changed: make(chan struct{})}
+	g := &gate{poll: poll, limits: limits.bounded(), lanes: make(map[model.Lane]*laneGate), changed: make(chan struct{})}
 	for _, lane := range model.Lanes() {
 		g.lanes[lane] = &laneGate{hot: true}
 	}
@@ -97,7 +109,7 @@ func (g *gate) tell() {
 func (g *gate) tune(l Limits) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.limits = l.normal()
+	g.limits = l.bounded()
 	for _, l := range g.lanes {
 		l.hot = true
 	}
@@ -108,9 +120,7 @@ func (g *gate) tune(l Limits) {
 func (g *gate) now() Limits {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.limits
-	l.Paused = maps.Clone(l.Paused)
-	return l
+	return g.limits.bounded()
 }
 
 // wake says that there may be tickets in lanes.
@@ -159,12 +169,9 @@ func (g *gate) wait(lane model.Lane, now time.Time) time.Duration {
 		busy += l.busy()
 	}
 	l := g.lanes[lane]
-	full := busy >= g.limits.Concurrency || lane == model.Bulk && l.busy() >= g.limits.Bulk
 	switch {
-	case g.limits.Paused[lane]:
-		return takeUpTimeout // or a change
-	case full:
-		return takeUpTimeout // or a change; what is then left of tickets not taken up has expired
+	case busy >= g.limits.Concurrency, l.busy() >= g.limits.slots(lane):
+		return takeUpTimeout // or until a change; what no handler has taken up by then has expired
 	case l.hot:
 		return 0
 	default:

@@ -77,11 +77,11 @@ func (l *load) peak(lane model.Lane) int {
 	return most
 }
 
-// nap is a handler that takes some milliseconds.
+// nap is a handler that takes long enough for a slow Redis to fill 16 slots.
 func (l *load) nap(_ context.Context, tk model.Ticket) error {
 	l.enter(tk.Lane)
 	defer l.leave(tk.Lane)
-	time.Sleep(2*time.Millisecond + rand.N(8*time.Millisecond))
+	time.Sleep(20*time.Millisecond + rand.N(40*time.Millisecond))
 	return nil
 }
 

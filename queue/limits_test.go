@@ -13,25 +13,27 @@ import (
 	"patchlab/internal/model"
 )
 
-func TestLimitsAreMadeFit(t *testing.T) {
+func TestLimits(t *testing.T) {
 	t.Parallel()
+	bulkPaused := map[model.Lane]bool{model.Bulk: true}
 	for _, tc := range []struct {
 		name              string
 		given             Limits
-		concurrency, bulk int
+		interactive, bulk int
 	}{
 		{"nothing", Limits{}, 0, 0},
 		{"negative", Limits{Concurrency: -3, Bulk: -1}, 0, 0},
 		{"one slot is for both lanes", Limits{Concurrency: 1}, 1, 1},
 		{"a reserve of one", Limits{Concurrency: 2}, 2, 1},
-		{"a reserve of a quarter", Limits{Concurrency: 16}, 16, 12},
+		{"a reserve of a quarter", Limits{Concurrency: 16, Bulk: -1}, 16, 12},
 		{"a cap of its own", Limits{Concurrency: 16, Bulk: 15}, 16, 15},
 		{"a cap beyond all slots", Limits{Concurrency: 2, Bulk: 5}, 2, 2},
+		{"paused", Limits{Concurrency: 2, Bulk: 5, Paused: bulkPaused}, 2, 0},
 		{"too many", Limits{Concurrency: 1 << 20}, model.MaxSlots, model.MaxSlots * 3 / 4},
 	} {
-		l := tc.given.normal()
-		require.Equal(t, tc.concurrency, l.Concurrency, tc.name)
-		require.Equal(t, tc.bulk, l.Bulk, tc.name)
+		l := tc.given.bounded()
+		require.Equal(t, tc.interactive, l.slots(model.Interactive), tc.name)
+		require.Equal(t, tc.bulk, l.slots(model.Bulk), tc.name)
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *Server) Start() error {
 // run are not cut. It may be called at any time, before Start too.
 func (s *Server) Tune(l Limits) { s.gate.tune(l) }
 
-// Limits returns what the server may run at a time now, with Bulk filled in.
+// Limits returns what the server may run at a time now.
 func (s *Server) Limits() Limits { return s.gate.now() }
 
 // Running returns the number of handlers that run now.
