@@ -145,7 +145,7 @@ func TestWhatTheGateDoesWithAnswers(t *testing.T) {
 		"a ticket: there may be more":           {answer: nil},
 		"none":                                  {answer: redis.Nil, wait: poll},
 		"none, but one came meanwhile":          {answer: redis.Nil, told: true},
-		"the script is not known: it is sent":   {answer: noScript{}},
+		"the script is not known: it is sent":   {answer: noScriptError{}},
 		"an error: Asynq would ask without end": {answer: errors.New("away"), told: true, wait: poll},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,11 +165,11 @@ func TestWhatTheGateDoesWithAnswers(t *testing.T) {
 	}
 }
 
-// noScript is how Redis answers that it does not know a script.
-type noScript struct{}
+// noScriptError is how Redis answers that it does not know a script.
+type noScriptError struct{}
 
-func (noScript) Error() string { return "NOSCRIPT No matching script. Please use EVAL." }
-func (noScript) RedisError()   {}
+func (noScriptError) Error() string { return "NOSCRIPT No matching script. Please use EVAL." }
+func (noScriptError) RedisError()   {}
 
 func TestTheOtherLaneGoesFirstWhereOnlyItMay(t *testing.T) {
 	t.Parallel()
