@@ -64,7 +64,7 @@ func (e *Embedded) age(last time.Time) {
 func (e *Embedded) Addr() string { return e.server.Addr() }
 
 // Client returns a new client, which the caller closes.
-func (e *Embedded) Client() redis.UniversalClient {
+func (e *Embedded) Client() *redis.Client {
 	return redis.NewClient(bounded(&redis.Options{Addr: e.Addr(), Password: e.password}))
 }
 

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,7 +55,7 @@ func TaskID(t model.Ticket) string {
 // Open returns a client of the Redis at url (redis://, rediss:// or unix://)
 // whose calls are bounded in time even where the caller's context is not: Asynq
 // calls with the background context.
-func Open(url string) (redis.UniversalClient, error) {
+func Open(url string) (*redis.Client, error) {
 	opts, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the Redis URL: %w", err)
@@ -108,18 +109,23 @@ func NewClient(rdb redis.UniversalClient) *Client {
 
 // Enqueue puts the tickets on their lanes. A ticket that is there already
 // counts as enqueued. It stops at the first failure; what is then missing is
-// for the sweep to find.
+// for the sweep to find. The servers are told once, at the end.
 func (c *Client) Enqueue(ctx context.Context, tickets ...model.Ticket) error {
-	lanes := make(map[model.Lane]bool, 2)
+	var lanes []string
+	defer func() {
+		if len(lanes) > 0 {
+			c.tell(ctx, lanes)
+		}
+	}()
 	for _, t := range tickets {
-		if !lanes[t.Lane] {
+		if !slices.Contains(lanes, string(t.Lane)) {
 			// Asynq registers a queue once per process and would not do so again
 			// after Redis came back empty; its Inspector, its metrics and its
 			// tools then do not see the queue.
 			if err := c.register(ctx, t.Lane); err != nil {
 				return err
 			}
-			lanes[t.Lane] = true
+			lanes = append(lanes, string(t.Lane))
 		}
 		if err := c.enqueue(ctx, t); err != nil {
 			return err

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // onBoth runs a test on a real Redis and on the embedded one.
-func onBoth(t *testing.T, test func(t *testing.T, rdb redis.UniversalClient)) {
+func onBoth(t *testing.T, test func(t *testing.T, rdb *redis.Client)) {
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
 		test(t, testenv.StartRedis(t).Client(t))
@@ -48,11 +48,8 @@ func ticket(lane model.Lane, attempt int) model.Ticket {
 }
 
 // serve starts a server that stops with the test.
-func serve(t *testing.T, rdb redis.UniversalClient, cfg queue.ServerConfig, h queue.Handler) *queue.Server {
+func serve(t *testing.T, rdb *redis.Client, cfg queue.ServerConfig, h queue.Handler) *queue.Server {
 	t.Helper()
-	if cfg.CheckInterval == 0 {
-		cfg.CheckInterval = 5 * time.Millisecond
-	}
 	s := queue.NewServer(rdb, cfg, h)
 	require.NoError(t, s.Start())
 	t.Cleanup(func() { _ = s.Stop(context.Background()) })
@@ -68,7 +65,7 @@ func known(t *testing.T, c *queue.Client, tk model.Ticket) bool {
 
 func TestTicketsReachTheHandlerOnce(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+	onBoth(t, func(t *testing.T, rdb *redis.Client) {
 		ctx := context.Background()
 		c := queue.NewClient(rdb)
 		var (
@@ -111,7 +108,7 @@ func TestTicketsReachTheHandlerOnce(t *testing.T) {
 
 func TestKnownAgreesWithTheInspector(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+	onBoth(t, func(t *testing.T, rdb *redis.Client) {
 		ctx := context.Background()
 		c := queue.NewClient(rdb)
 		ac := asynq.NewClientFromRedisClient(rdb)
@@ -171,7 +168,7 @@ func TestKnownAgreesWithTheInspector(t *testing.T) {
 
 func TestAnEmptiedRedisIsSeenAgain(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+	onBoth(t, func(t *testing.T, rdb *redis.Client) {
 		ctx := context.Background()
 		c := queue.NewClient(rdb)
 		tk := ticket(model.Interactive, 1)
@@ -188,7 +185,7 @@ func TestAnEmptiedRedisIsSeenAgain(t *testing.T) {
 
 func TestConcurrencyCountsHandlersThatRun(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+	onBoth(t, func(t *testing.T, rdb *redis.Client) {
 		var now, most, done atomic.Int32
 		serve(t, rdb, queue.ServerConfig{Concurrency: 3}, func(context.Context, model.Ticket) error {
 			n := now.Add(1)
@@ -214,7 +211,7 @@ func TestConcurrencyCountsHandlersThatRun(t *testing.T) {
 
 func TestAPanicAndRubbishEndOnlyTheirTicket(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+	onBoth(t, func(t *testing.T, rdb *redis.Client) {
 		ctx := context.Background()
 		ac := asynq.NewClientFromRedisClient(rdb)
 		_, err := ac.Enqueue(asynq.NewTask("generate", []byte("{")), asynq.Queue("interactive"), asynq.MaxRetry(0))
@@ -254,7 +251,7 @@ func TestStop(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+			onBoth(t, func(t *testing.T, rdb *redis.Client) {
 				c := queue.NewClient(rdb)
 				started, ended := make(chan struct{}), make(chan bool, 1)
 				s := serve(t, rdb, queue.ServerConfig{Grace: tc.grace, HandBack: 200 * time.Millisecond},
@@ -290,7 +287,7 @@ func TestStop(t *testing.T) {
 
 func TestPickupIsQuick(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+	onBoth(t, func(t *testing.T, rdb *redis.Client) {
 		picked := make(chan time.Time, 1)
 		s := queue.NewServer(rdb, queue.ServerConfig{Log: slog.New(slog.DiscardHandler)}, func(context.Context, model.Ticket) error {
 			picked <- time.Now()

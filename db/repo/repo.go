@@ -183,13 +183,19 @@ func LockAssetByDigest(ctx context.Context, tx *db.Tx, digest string) (model.Ass
 	return r.model(), nil
 }
 
-// Slots returns the number of renders that all live workers can run at a time.
-func Slots(ctx context.Context, q db.Queryer) (int, error) {
-	var n int
-	if err := q.Get(ctx, &n, `SELECT COALESCE(sum(slots), 0) FROM workers`); err != nil {
-		return 0, err
+// Slots returns how many tasks of each lane all live workers can run at a time. The
+// lanes share the slots: those of the bulk lane are among those of the interactive one.
+func Slots(ctx context.Context, q db.Queryer) (map[model.Lane]int, error) {
+	var workers []int
+	if err := q.Select(ctx, &workers, `SELECT slots FROM workers`); err != nil {
+		return nil, err
 	}
-	return n, nil
+	slots := make(map[model.Lane]int, len(model.Lanes()))
+	for _, n := range workers {
+		slots[model.Interactive] += n
+		slots[model.Bulk] += model.BulkSlots(n) // of each: that is where the cap is
+	}
+	return slots, nil
 }
 
 // Waiting is a queued or running task of a job, as far as its place in the queue

@@ -140,7 +140,7 @@ func start(t testing.TB, on backing.Services, s setup) *plant {
 		w := worker.New(farm, p.Store, publisher, worker.Config{Host: "test", Version: "test", Slots: s.slots, MaxSpeed: s.speed, Observer: p.metrics, Log: log})
 		background(t, w.Run)
 		background(t, func(ctx context.Context) { live.Cancellations(ctx, p.Redis, log, w.Cancel) })
-		server := queue.NewServer(p.Redis, queue.ServerConfig{Concurrency: s.slots, CheckInterval: 5 * time.Millisecond, Grace: -1, Log: log}, w.Handle)
+		server := queue.NewServer(p.Redis, queue.ServerConfig{Concurrency: s.slots, Grace: -1, Log: log}, w.Handle)
 		require.NoError(t, server.Start())
 		t.Cleanup(func() { assert.NoError(t, server.Stop(context.WithoutCancel(t.Context()))) })
 	}

@@ -196,7 +196,7 @@ func (a *App) fail(err error) {
 // parts is what the roles share.
 type parts struct {
 	db        *db.DB
-	redis     redis.UniversalClient
+	redis     *redis.Client
 	tickets   *queue.Client
 	publisher *live.Publisher
 	store     storage.Store
@@ -206,6 +206,7 @@ type parts struct {
 	keeper    *service.Keeper
 	health    *health.Monitor
 	metrics   *telemetry.Metrics
+	tasks     *queue.Server // what the worker runs, and how much at a time; nil without a worker
 }
 
 func (a *App) start(ctx context.Context) error {
@@ -370,11 +371,12 @@ func (a *App) startWorker(p *parts) error {
 	if grace == 0 {
 		grace = -1 // none; 0 would be the queue's default
 	}
-	server := queue.NewServer(p.redis, queue.ServerConfig{Concurrency: slots, Grace: grace, Log: log}, w.Handle)
-	if err := server.Start(); err != nil {
+	p.tasks = queue.NewServer(p.redis, queue.ServerConfig{Concurrency: slots, Grace: grace, Log: log}, w.Handle)
+	p.metrics.WatchWorker(p.tasks.Running, func() int { return p.tasks.Limits().Concurrency })
+	if err := p.tasks.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
-	a.onStop("worker's queue", server.Stop)
+	a.onStop("worker's queue", p.tasks.Stop)
 	return nil
 }
 

@@ -22,6 +22,8 @@ import (
 
 	"github.com/caarlos0/env/v11"
 	"github.com/joho/godotenv"
+
+	"patchlab/internal/model"
 )
 
 // Config is the configuration of a process. Each field names its variable (env),
@@ -44,7 +46,7 @@ type Config struct {
 	S3SecretKey      Secret `env:"S3_SECRET_KEY" want:"a secret key; S3_ENDPOINT needs one" doc:"How we prove it."`
 	S3PublicEndpoint string `env:"S3_PUBLIC_ENDPOINT" want:"an http or https URL without a path, and S3_ENDPOINT too" doc:"How browsers reach the S3 server. With it, downloads are redirected there, to a signed address of 60 s. Unset: the API passes them on."`
 
-	WorkerConcurrency Slots         `env:"WORKER_CONCURRENCY" envDefault:"auto" want:"auto or a whole number from 1 to 1024" doc:"How many sounds a worker renders at once. auto: the CPUs that the machine or its cgroup grants."`
+	WorkerConcurrency Slots         `env:"WORKER_CONCURRENCY" envDefault:"auto" want:"auto or a whole number from 1 to 1024" doc:"How many tasks a worker runs at once. Bulk work (packs) may fill all but a quarter of them, at least one where there are two. auto: so many that bulk work alone uses every CPU that the machine or its cgroup grants (3 for 2 CPUs, 5 for 4)."`
 	RenderMaxSpeed    float64       `env:"RENDER_MAX_SPEED" envDefault:"0" min:"0" max:"100000" want:"a number from 0 to 100000" doc:"The speed limit of a render as a multiple of real time, to watch one in a demo or a test. 0: none."`
 	DrainGrace        time.Duration `env:"DRAIN_GRACE" envDefault:"30s" min:"0s" max:"1h" want:"a duration from 0s to 1h, such as 30s" doc:"How long a stopping process waits for work in hand before it hands it back."`
 
@@ -369,7 +371,7 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Slots is a number of renders at once; 0 is auto.
+// Slots is a number of tasks at once; 0 is auto.
 type Slots int
 
 // UnmarshalText reads "auto" or a number.
@@ -379,7 +381,7 @@ func (s *Slots) UnmarshalText(text []byte) error {
 		return nil
 	}
 	n, err := strconv.Atoi(string(text))
-	if err != nil || n < 1 || n > 1024 {
+	if err != nil || n < 1 || n > model.MaxSlots {
 		return errors.New("not a number of slots")
 	}
 	*s = Slots(n)
@@ -394,11 +396,11 @@ func (s Slots) String() string {
 	return strconv.Itoa(int(s))
 }
 
-// Count returns the number of renders at once. The Go runtime sizes GOMAXPROCS
+// Count returns the number of tasks at once. The Go runtime sizes GOMAXPROCS
 // to what the cgroup grants.
 func (s Slots) Count() int {
 	if s == 0 {
-		return runtime.GOMAXPROCS(0)
+		return model.SlotsFor(runtime.GOMAXPROCS(0))
 	}
 	return int(s)
 }

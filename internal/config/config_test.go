@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"patchlab/internal/config"
+	"patchlab/internal/model"
 )
 
 var update = flag.Bool("update", false, "write the generated files instead of checking them")
@@ -45,7 +46,7 @@ func TestDefaults(t *testing.T) {
 		RateLimits: true, RateGenerations: 50, RatePacks: 20, RateRequests: 100,
 		MaxJobSamples: 1 << 25, MaxQueued: 1000, AnonymousTTL: 24 * time.Hour,
 	}, c)
-	require.Equal(t, runtime.GOMAXPROCS(0), c.WorkerConcurrency.Count())
+	require.Equal(t, runtime.GOMAXPROCS(0), model.BulkSlots(c.WorkerConcurrency.Count()), "bulk work can use every CPU")
 	require.Equal(t, "data/patchlab.db", c.DatabasePath())
 	require.Equal(t, "data/assets", c.AssetDir())
 }

@@ -44,7 +44,7 @@ func Rooms() []Room {
 		{Path: "engine/...", Rooms: []string{"engine/..."}},
 		{Path: "web"},
 		{Path: "internal/model", Rooms: []string{"engine/patch"}, Modules: []string{uuidModule}},
-		{Path: "internal/config", Modules: []string{"github.com/caarlos0/env/v11", "github.com/joho/godotenv"}},
+		{Path: "internal/config", Rooms: []string{"internal/model"}, Modules: []string{"github.com/caarlos0/env/v11", "github.com/joho/godotenv"}},
 		{Path: "internal/telemetry", Modules: []string{"github.com/prometheus/client_golang"}, Web: true},
 		{Path: "internal/health"},
 		{Path: "internal/stall"},

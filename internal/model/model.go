@@ -61,6 +61,26 @@ const (
 // Lanes returns every lane, the most urgent first.
 func Lanes() []Lane { return []Lane{Interactive, Bulk} }
 
+// MaxSlots is the most tasks that one worker runs at a time.
+const MaxSlots = 1024
+
+// BulkSlots returns how many of a worker's slots the bulk lane may fill. A quarter
+// of them, and at least one where there are two, is kept for the interactive lane:
+// who waits for a sound finds a slot, however much bulk work there is.
+func BulkSlots(slots int) int {
+	if slots < 2 {
+		return max(0, slots)
+	}
+	return slots - max(1, slots/4)
+}
+
+// SlotsFor returns the slots with which a worker's bulk work alone can use all
+// CPUs: the fewest above one for which BulkSlots is cpus.
+func SlotsFor(cpus int) int {
+	cpus = max(1, cpus)
+	return cpus + max(1, (cpus-1)/3)
+}
+
 // Caller is who makes a request: a user, or an anonymous visitor known by the
 // SHA-256 (hex) of a random cookie. Exactly one of the two is set.
 type Caller struct {

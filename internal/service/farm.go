@@ -120,8 +120,8 @@ func (f *Farm) FindAsset(ctx context.Context, digest string) (*model.Asset, erro
 // place fills in where a job stands in the queue and when it should end.
 //
 // The estimate is that of a list scheduler: what is left of the running tasks and
-// all queued work up to the job's last task, spread over the slots, at the rate
-// measured on the last renders; and never less than the job's own longest task.
+// all queued work up to the job's last task, spread over the slots of its lane, at the
+// rate measured on the last renders; and never less than the job's own longest task.
 func (f *Farm) place(ctx context.Context, q db.Queryer, job *model.Job, rate float64) error {
 	if job.State.Final() {
 		return nil
@@ -151,7 +151,8 @@ func (f *Farm) place(ctx context.Context, q db.Queryer, job *model.Job, rate flo
 	if len(tasks) == 0 || rate == 0 {
 		return nil
 	}
-	slots, err := repo.Slots(ctx, q)
+	all, err := repo.Slots(ctx, q)
+	slots := all[tasks[0].Lane] // a job is in one lane
 	if err != nil || slots == 0 {
 		return err
 	}

@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -337,5 +338,35 @@ func TestPlanPack(t *testing.T) {
 		require.Empty(t, format.CheckName(s.Name))
 		require.False(t, seen[strings.ToLower(s.Name)], s.Name)
 		seen[strings.ToLower(s.Name)] = true
+	}
+}
+
+// The queue caps the bulk work of each worker, so that is how it is counted.
+func TestBulkIsReleasedForTheSlotsOfEachWorker(t *testing.T) {
+	for _, tc := range []struct {
+		workers []int
+		want    int // two tickets for each slot that bulk work may fill
+	}{
+		{[]int{1}, 2},
+		{[]int{4}, 6},
+		{[]int{1, 1, 1, 1}, 8},
+		{[]int{2, 2}, 4},
+		{[]int{8, 1}, 14},
+	} {
+		t.Run(fmt.Sprint(tc.workers), func(t *testing.T) {
+			each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+				for _, slots := range tc.workers {
+					h.Worker(t, slots)
+				}
+				req := drums()
+				req.Sounds = slices.Repeat(req.Sounds[1:2], 20)
+				for i := range req.Sounds {
+					req.Sounds[i].Name = fmt.Sprintf("snare %d", i)
+				}
+				_, err := h.Farm.CreatePack(context.Background(), servicetest.Anon("ann"), req, "key", []byte("hash"))
+				require.NoError(t, err)
+				assert.Equal(t, tc.want, h.Release(t))
+			})
+		})
 	}
 }

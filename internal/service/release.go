@@ -39,8 +39,9 @@ type released struct {
 const ticketsPerSlot = 2
 
 // Release hands out tickets for the tasks that are next, as many as the live
-// workers can use, and returns how many. Where the queue does not take the
-// tickets, Sweep makes up for it.
+// workers can use, and returns how many. What is out in the bulk lane does not take
+// from the interactive one: the queue serves that first, and keeps slots for it. Where
+// the queue does not take the tickets, Sweep makes up for it.
 func (f *Farm) Release(ctx context.Context) (int, error) {
 	if idle, err := f.nothingToRelease(ctx); err != nil || idle {
 		return 0, err
@@ -49,7 +50,7 @@ func (f *Farm) Release(ctx context.Context) (int, error) {
 	err := f.DB.InTx(ctx, func(tx *db.Tx) error {
 		tickets = tickets[:0]
 		slots, err := repo.Slots(ctx, tx)
-		if err != nil || slots == 0 {
+		if err != nil || slots[model.Interactive] == 0 {
 			return err
 		}
 		clocks, err := lockLanes(ctx, tx)
@@ -61,7 +62,7 @@ func (f *Farm) Release(ctx context.Context) (int, error) {
 			return err
 		}
 		for _, lane := range model.Lanes() {
-			n := budget(lane, slots) - out[lane]
+			n := ticketsPerSlot*slots[lane] - out[lane]
 			if n <= 0 {
 				continue
 			}
@@ -154,17 +155,6 @@ func outstanding(ctx context.Context, q db.Queryer) (map[model.Lane]int, error) 
 		out[r.Lane] = r.N
 	}
 	return out, nil
-}
-
-// budget is how many tasks of a lane may be released or running. A quarter of the
-// slots, and at least one where there are two, is not filled from the bulk lane.
-// What is out in the bulk lane does not take from the interactive one: the queue
-// serves that first.
-func budget(lane model.Lane, slots int) int {
-	if lane == model.Bulk && slots > 1 {
-		slots -= max(1, slots/4)
-	}
-	return ticketsPerSlot * slots
 }
 
 // RunReleaser releases after each accept and finish of this process and every

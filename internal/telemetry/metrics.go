@@ -140,6 +140,17 @@ func (m *Metrics) Ended(outcome string) { m.attempts.WithLabelValues(outcome).In
 // Failed counts the failure of an attempt by its code.
 func (m *Metrics) Failed(code string) { m.failures.WithLabelValues(code).Inc() }
 
+// WatchWorker adds how many tasks the worker of this process runs now, and how many it
+// may run.
+func (m *Metrics) WatchWorker(running, slots func() int) {
+	gauge := func(name, help string, value func() int) prometheus.GaugeFunc {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	m.registry.MustRegister(
+		gauge("worker_running", "Tasks that the worker of this process runs now.", running),
+		gauge("worker_slots", "Tasks that the worker of this process may run at a time; 0 where it is drained.", slots))
+}
+
 // Lane is what waits in a lane of the queue.
 type Lane struct {
 	Name     string

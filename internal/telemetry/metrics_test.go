@@ -28,6 +28,7 @@ func full(lanes func(context.Context) ([]telemetry.Lane, error)) *telemetry.Metr
 	m.WatchDatabase(func() map[string]telemetry.Pool {
 		return map[string]telemetry.Pool{"write": {InUse: 2, Idle: 1, Max: 8, Waits: 3, Waited: time.Second}}
 	})
+	m.WatchWorker(func() int { return 2 }, func() int { return 3 })
 	m.Request("GET", "/v1/sounds/:id", 200, 3*time.Millisecond, false)
 	m.Watching("sse")
 	m.Claimed("bulk", 2*time.Millisecond, time.Second)
@@ -66,6 +67,8 @@ func TestMetrics(t *testing.T) {
 		`patchlab_attempt_failures_total{code="poison"} 1`,
 		`patchlab_render_seconds_count 1`,
 		`patchlab_audio_seconds_total 2`,
+		`patchlab_worker_running 2`,
+		`patchlab_worker_slots 3`,
 		`patchlab_queue_up 1`,
 		`patchlab_queue_depth{lane="interactive",state="waiting"} 1`,
 		`patchlab_queue_depth{lane="interactive",state="released"} 2`,

@@ -67,7 +67,7 @@ func StartRedis(t testing.TB, options ...string) *Redis {
 }
 
 // Client returns a new client that is closed with the test.
-func (r *Redis) Client(t testing.TB) redis.UniversalClient {
+func (r *Redis) Client(t testing.TB) *redis.Client {
 	t.Helper()
 	c, err := queue.Open(r.URL())
 	if err != nil {

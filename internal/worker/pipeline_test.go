@@ -34,7 +34,7 @@ type plant struct {
 	t       *testing.T
 	db      *db.DB
 	disk    *disk
-	rdb     redis.UniversalClient
+	rdb     *redis.Client
 	pub     *live.Publisher
 	tickets *queue.Client
 	farm    *service.Farm
@@ -85,7 +85,7 @@ func (p *plant) work(farm worker.Farm, grace time.Duration, cfg worker.Config) (
 	if !p.deaf {
 		p.spawn(func(ctx context.Context) { live.Cancellations(ctx, p.rdb, quiet, w.Cancel) })
 	}
-	s := queue.NewServer(p.rdb, queue.ServerConfig{Concurrency: max(cfg.Slots, 1), CheckInterval: 5 * time.Millisecond, Grace: grace}, w.Handle)
+	s := queue.NewServer(p.rdb, queue.ServerConfig{Concurrency: max(cfg.Slots, 1), Grace: grace}, w.Handle)
 	require.NoError(p.t, s.Start())
 	stop = sync.OnceFunc(func() {
 		if err := s.Stop(context.Background()); err != nil {

@@ -24,7 +24,7 @@ import (
 // Services are the database, the Redis and the asset store of one test.
 type Services struct {
 	DB    *db.DB
-	Redis redis.UniversalClient
+	Redis *redis.Client
 	Store storage.Store
 	// StopRedis ends the Redis server for good. It may be called twice.
 	StopRedis func()
