@@ -141,6 +141,10 @@ func listed(text string) []string {
 			joins = manner
 		}
 	}
+	if n := len(parts); joins && n > 1 { // nothing came after it
+		parts[n-2].to = parts[n-1].to
+		parts = parts[:n-1]
+	}
 	texts := make([]string, len(parts))
 	for i, p := range parts {
 		texts[i] = strings.Join(strings.Fields(text[p.from:p.to]), " ")

@@ -48,6 +48,7 @@ func TestPlan(t *testing.T) {
 		{"kick; snare", 5, "kick|bright kick|dark kick|snare|bright snare"},
 		{"6 kicks, 3 snares", 3, "kicks|bright kicks|snares"},
 		{"808", 2, "808|bright 808"},
+		{"bell, kick, bright and shiny", 2, "bell|kick, bright and shiny"},
 		{"jump and run", 2, "coin pickup|jump"},
 		{"a bright thing", 3, "bright thing|short bright thing|long bright thing"},
 		{"dark arcade", 2, "dark coin pickup|dark jump"},
