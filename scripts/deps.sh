@@ -19,6 +19,8 @@ need() { # need PACKAGE PROGRAM...: any one of the programs will do
 need gcc gcc cc clang # the race detector links with it
 need ffmpeg ffmpeg    # a second opinion on the files that we write
 need sox sox          # a third
+need unzip unzip      # the same for packs
+need python3 python3  # again a third
 need redis-server redis-server
 # Not on the PATH where Debian puts it.
 need postgresql postgres /usr/lib/postgresql/1[5-9]/bin/postgres /usr/pgsql-1[5-9]/bin/postgres

@@ -20,13 +20,20 @@ func main() {
 }
 
 func run(args []string) int {
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), ends...)
 	defer cancel()
+	// A reader of standard output that goes away is an error of the write, and not the end
+	// of the process: temporary files are removed.
+	signal.Ignore(syscall.SIGPIPE)
 	return cli.Run(ctx, args, cli.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		StdoutIsTerminal: terminal(os.Stdout),
-		Seed:             drawSeed,
-		Version:          app.Version(),
+		StdoutIsTerminal: terminal(os.Stdout), StderrIsTerminal: terminal(os.Stderr),
+		Seed:    drawSeed,
+		Version: app.Version(),
 		Extra: map[string]cli.Command{
 			"serve":  {Summary: "run the whole farm in one process", Run: serve},
 			"health": {Summary: "ask the server of this machine whether it is ready", Run: health},

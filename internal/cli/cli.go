@@ -1,5 +1,5 @@
-// Package cli holds the offline commands of patchlab: render, interpret, inspect
-// and verify. They need no network, no database and no server. Commands that do
+// Package cli holds the offline commands of patchlab: render, pack, interpret,
+// inspect and verify. They need no network, no database and no server. Commands that do
 // (serve) are plugged in by the caller, so this package knows nothing of the farm.
 package cli
 
@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"patchlab/engine"
+	"patchlab/engine/patch"
 	"patchlab/internal/format"
 	"patchlab/internal/model"
 )
@@ -32,13 +33,18 @@ type Command struct {
 	Run     func(ctx context.Context, args []string) int // returns the exit code
 }
 
+// RenderFunc renders a patch as engine.Render does.
+type RenderFunc func(ctx context.Context, p patch.Patch, o engine.Options) (engine.Audio, error)
+
 // Env is what the commands touch of the world.
 type Env struct {
 	Stdin            io.Reader
 	Stdout, Stderr   io.Writer
 	StdoutIsTerminal bool                   // binary output is refused then
+	StderrIsTerminal bool                   // progress is a bar then
 	Seed             func() (uint32, error) // draws a seed where none was given
 	Version          string                 // of this build, for --version
+	Render           RenderFunc             // engine.Render where nil
 	Extra            map[string]Command     // more commands by name, such as "serve"
 }
 
@@ -68,6 +74,33 @@ func commands() map[string]command {
   --patch FILE        a patch as JSON instead of words; - is standard input
 
 The same words and seed always give the same bytes, here and on the farm.`,
+		},
+		"pack": {
+			usage:   `patchlab pack "THEME" --count N -o FILE`,
+			summary: "render many sounds into a ZIP, on all cores",
+			run:     pack,
+			details: `  patchlab pack "THEME" --count N [--seed N] [--duration S] [--rate HZ] [--bits 16|24|32f]
+                [--channels 1|2] [--name NAME] [--jobs N] -o FILE|-
+  patchlab pack --plan FILE|- [the same without --count] -o FILE|-
+  patchlab pack "THEME" --count N --print-plan
+
+  THEME               a sort of pack ("drum kit", "dark sci-fi"), a list of sounds
+                      ("8 kicks, 4 snares and a hat"), or one sound to make versions of
+  --count N           how many sounds, 1 to 500
+  -o, --output FILE   where the ZIP goes; - is standard output
+  --print-plan        print the prompts and the names of the files as JSON, and render nothing
+  --plan FILE         render such a plan, perhaps edited; - is standard input. A sound in it
+                      may have a "seed" and a "duration" of its own, which win over the flags
+  --seed N            0 to 4294967295; drawn and printed when absent; each sound's is derived
+  --duration S        exact length of each file, 0.05 to 30 seconds
+  --rate HZ           22050, 44100, 48000 (default) or 96000
+  --bits N            16, 24 (default) or 32f (float)
+  --channels N        1 or 2 (default)
+  --name NAME         of the folder in the ZIP; made from the theme when absent
+  --jobs N            how many sounds at once; all cores when absent
+
+The same plan and seed always give the same bytes. A sound that cannot be rendered is
+listed, in the pack too, and the exit code is 1.`,
 		},
 		"interpret": {
 			usage:   `patchlab interpret "PROMPT" [--seed N]`,
@@ -104,6 +137,9 @@ func Run(ctx context.Context, args []string, env Env) int {
 	if len(args) == 0 {
 		help(env.Stderr, env)
 		return Usage
+	}
+	if env.Render == nil {
+		env.Render = engine.Render
 	}
 	name, rest := args[0], args[1:]
 	switch name {
@@ -170,6 +206,12 @@ func flagName(field string) string {
 	switch field {
 	case "prompt":
 		return "the prompt"
+	case "theme":
+		return "the theme"
+	case "plan":
+		return "the plan"
+	case "count", "name":
+		return "--" + field
 	case "duration":
 		return "--duration"
 	case "sample_rate":
@@ -201,9 +243,9 @@ func help(w io.Writer, env Env) {
 	var b strings.Builder
 	b.WriteString("PatchLAB: a render farm for sound.\n\n")
 	for _, l := range lines {
-		fmt.Fprintf(&b, "  %-40s %s\n", l.usage, l.summary)
+		fmt.Fprintf(&b, "  %-41s %s\n", l.usage, l.summary)
 	}
-	b.WriteString("\n  patchlab help COMMAND                    all of its options\n  patchlab --version\n")
+	b.WriteString("\n  patchlab help COMMAND                     all of its options\n  patchlab --version\n")
 	b.WriteString("\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 verify on a file of another engine version.\n")
 	_, _ = io.WriteString(w, b.String())
 }

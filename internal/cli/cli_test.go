@@ -67,7 +67,7 @@ func TestHelp(t *testing.T) {
 	r = run(t, "", false)
 	assert.Equal(t, cli.Usage, r.code)
 	golden(t, "help.txt", r.errout)
-	for _, name := range []string{"render", "interpret", "inspect", "verify"} {
+	for _, name := range []string{"render", "pack", "interpret", "inspect", "verify"} {
 		r := run(t, "", false, "help", name)
 		assert.Equal(t, cli.Done, r.code)
 		golden(t, "help-"+name+".txt", r.out)

@@ -36,6 +36,21 @@ func writeOutput(env Env, name string, write func(io.Writer) error) error {
 	return writeAtomic(name, write)
 }
 
+// folderOf returns the folder in which writeOutput makes a file, and that of temporary
+// files where it makes none.
+func folderOf(name string) string {
+	if name == stdinOrStdout {
+		return os.TempDir()
+	}
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return os.TempDir()
+	}
+	return filepath.Dir(name)
+}
+
 func buffered(w io.Writer, write func(io.Writer) error) error {
 	b := bufio.NewWriterSize(w, 64<<10)
 	if err := write(b); err != nil {

@@ -46,7 +46,7 @@ func (s *seedFlag) draw(env Env) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("draw a seed: %w; give one with --seed", err)
 	}
-	complain(env, "seed %d (give --seed %d to get this very sound again)", seed, seed)
+	complain(env, "seed %d (give --seed %d to get the very same again)", seed, seed)
 	return seed, nil
 }
 
@@ -136,7 +136,7 @@ func render(ctx context.Context, env Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	audio, err := engine.Render(ctx, p, engine.Options{})
+	audio, err := env.Render(ctx, p, engine.Options{})
 	if err != nil {
 		return fmt.Errorf("render: %w", err)
 	}

@@ -52,7 +52,7 @@ func verify(b []byte) error {
 func need(t *testing.T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		t.Fatalf("%s is needed to check the files; install it (apt-get install ffmpeg sox)", program)
+		t.Fatalf("%s is needed to check the files; `make deps` installs it", program)
 	}
 }
 

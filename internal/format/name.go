@@ -10,6 +10,10 @@ import (
 // MaxName is the length of the longest name of a file or a pack, in characters.
 const MaxName = 80
 
+// maxNameBytes is the length of the longest name in bytes of UTF-8: with an ending it
+// fits into the 255 that most file systems have.
+const maxNameBytes = 250
+
 // CheckName says what is wrong with the name of a file of a pack, without its ending, or
 // of its folder, and how to mend it; "" where nothing is. A good name means a file in its
 // folder on every system.
@@ -21,6 +25,8 @@ func CheckName(name string) string {
 		return "is not valid UTF-8"
 	case utf8.RuneCountInString(name) > MaxName:
 		return fmt.Sprintf("has %d characters: shorten it to %d", utf8.RuneCountInString(name), MaxName)
+	case len(name) > maxNameBytes:
+		return fmt.Sprintf("has %d bytes as UTF-8: shorten it to %d", len(name), maxNameBytes)
 	case strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.TrimSpace(name) != name:
 		return "starts or ends with a dot or a space: take it away"
 	}
@@ -32,15 +38,26 @@ func CheckName(name string) string {
 			return fmt.Sprintf("holds the character U+%04X, which cannot be seen: take it away", r)
 		}
 	}
-	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
-	switch stem {
-	case "con", "prn", "aux", "nul":
-		return "is reserved on Windows: choose another"
-	}
-	if len(stem) == 4 && (strings.HasPrefix(stem, "com") || strings.HasPrefix(stem, "lpt")) && stem[3] >= '0' && stem[3] <= '9' {
+	if device(name) {
 		return "is reserved on Windows: choose another"
 	}
 	return ""
+}
+
+// device reports whether Windows takes a name for that of a device, as it does whatever
+// its case and its ending are.
+func device(name string) bool {
+	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
+	stem = strings.TrimRight(stem, " ")
+	switch stem {
+	case "con", "prn", "aux", "nul", "conin$", "conout$":
+		return true
+	}
+	port, ok := strings.CutPrefix(stem, "com")
+	if !ok {
+		port, ok = strings.CutPrefix(stem, "lpt")
+	}
+	return ok && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
 }
 
 // madeName is the length of the longest name made from words, in characters.
@@ -56,7 +73,7 @@ func NameOf(words string) string {
 			gap = n > 0
 			continue
 		}
-		if n >= madeName {
+		if n >= madeName || gap && n+1 >= madeName {
 			break
 		}
 		if gap {

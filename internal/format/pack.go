@@ -12,6 +12,7 @@ import (
 	"hash"
 	"io"
 	"strings"
+	"time"
 )
 
 // ZIP is the format of a pack.
@@ -82,12 +83,16 @@ func (p *Pack) Check() error {
 		} else {
 			seen[key] = true
 		}
-		if s.Failure == "" {
-			bytes += s.Size
+		if s.Failure != "" {
+			continue
 		}
-	}
-	if bytes > MaxPackBytes {
-		return fmt.Errorf("pack: %d MB of audio are more than %d", bytes>>20, int64(MaxPackBytes>>20))
+		if s.Size < 0 || s.Open == nil {
+			return fmt.Errorf("pack: sound %d has neither a file nor a failure", i)
+		}
+		if s.Size > MaxPackBytes-bytes { // so that no sum can overflow
+			return fmt.Errorf("pack: the audio is more than %d MB: take fewer or shorter sounds", int64(MaxPackBytes>>20))
+		}
+		bytes += s.Size
 	}
 	return nil
 }
@@ -116,18 +121,11 @@ func WritePack(ctx context.Context, w io.Writer, p *Pack) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
-	z := zip.NewWriter(w)
-	// Audio hardly shrinks. Not zip.Store: a stored file whose checksum is only known at
-	// its end is one that many a reader refuses.
-	deflate, err := flate.NewWriter(io.Discard, flate.NoCompression)
-	if err != nil {
-		return fmt.Errorf("make a compressor: %w", err)
-	}
-	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
-		deflate.Reset(w) // one file is closed before the next begins
-		return deflate, nil
-	})
 	manifest, err := p.manifest()
+	if err != nil {
+		return err
+	}
+	z, err := newZip(w)
 	if err != nil {
 		return err
 	}
@@ -135,7 +133,7 @@ func WritePack(ctx context.Context, w io.Writer, p *Pack) error {
 		name string
 		data []byte
 	}{{"README.txt", []byte(p.readme())}, {"manifest.json", manifest}} {
-		to, err := z.Create(p.Name + "/" + f.name)
+		to, err := create(z, p.Name+"/"+f.name)
 		if err == nil {
 			_, err = to.Write(f.data)
 		}
@@ -148,7 +146,7 @@ func WritePack(ctx context.Context, w io.Writer, p *Pack) error {
 		if s.Failure != "" {
 			continue
 		}
-		to, err := z.Create(p.Name + "/" + s.file())
+		to, err := create(z, p.Name+"/"+s.file())
 		if err != nil {
 			return fmt.Errorf("write %s: %w", s.file(), err)
 		}
@@ -160,6 +158,34 @@ func WritePack(ctx context.Context, w io.Writer, p *Pack) error {
 		return fmt.Errorf("write the pack: %w", err)
 	}
 	return nil
+}
+
+// newZip returns a writer of ZIPs that shrinks nothing, as audio hardly does. Not
+// zip.Store: a stored file whose checksum is only known at its end is one that many a
+// reader refuses.
+func newZip(w io.Writer) (*zip.Writer, error) {
+	// One for all files, which are written one after the other: each has tables of
+	// hundreds of kilobytes.
+	stored, err := flate.NewWriter(io.Discard, flate.NoCompression)
+	if err != nil {
+		return nil, fmt.Errorf("write the pack: %w", err)
+	}
+	z := zip.NewWriter(w)
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
+		stored.Reset(w)
+		return stored, nil
+	})
+	return z, nil
+}
+
+// create begins a file. All files have the first time that a ZIP can say: with none at
+// all, many a program shows or restores a date that does not exist.
+func create(z *zip.Writer, name string) (io.Writer, error) {
+	to, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)})
+	if err != nil {
+		return nil, fmt.Errorf("begin a file: %w", err)
+	}
+	return to, nil
 }
 
 func (s *PackSound) file() string { return s.Name + "." + Extension(s.Recipe.Format) }

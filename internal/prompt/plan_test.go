@@ -25,6 +25,8 @@ func TestPlansOfThemes(t *testing.T) {
 				in, err := Build(p, 1, 0, Overrides{})
 				require.NoError(t, err, p)
 				assert.Greater(t, in.Confidence, 0.3, "%s: %s", theme.words[0], p)
+				assert.NotEmpty(t, in.Words, p)
+				assert.Empty(t, in.Ignored, "%s: %s", theme.words[0], p)
 			}
 			assert.Len(t, distinct, count, theme.words[0])
 			again, err := Plan(theme.words[0], count)
@@ -46,9 +48,28 @@ func TestPlan(t *testing.T) {
 		{"kick; snare", 5, "kick|bright kick|dark kick|snare|bright snare"},
 		{"6 kicks, 3 snares", 3, "kicks|bright kicks|snares"},
 		{"808", 2, "808|bright 808"},
-		{"a bright thing", 3, "a bright thing|dark a bright thing|short a bright thing"},
+		{"bell, kick, bright and shiny", 2, "bell|kick, bright and shiny"},
+		{"jump and run", 2, "coin pickup|jump"},
+		{"a bright thing", 3, "bright thing|short bright thing|long bright thing"},
 		{"dark arcade", 2, "dark coin pickup|dark jump"},
-		{"arcade, ui", 2, "arcade|ui"},
+		{"dark ambient", 2, "dark long wide pad|dark deep drone"},
+		{"arcade, ui", 2, "coin pickup|ui click"},
+		{"2 ui, 1 kick", 3, "ui click|soft click|kick"},
+		{"808 kick, snare", 3, "808 kick|bright 808 kick|snare"},
+		{"8 bit laser, jump", 2, "8 bit laser|jump"},
+		{"440 hz sine; 2 s riser", 2, "440 hz sine|2 s riser"},
+		{"900 kicks, snare", 2, "900 kicks|snare"},
+		{"3 zorks, kick", 2, "3 zorks|kick"},
+		{"deep wobble bass, two seconds", 2, "deep wobble bass, two seconds|bright deep wobble bass, two seconds"},
+		{"a riser of two and a half seconds", 1, "riser of two and a half seconds"},
+		{"bright and shiny bell", 1, "bright and shiny bell"},
+		{"a kick & a snare\nwind", 3, "kick|snare|wind"},
+		{"kick, kick", 4, "kick|bright kick|dark kick|short kick"},
+		{"bass drum", 2, "bass drum|bright bass drum"},
+		{"snare drum", 1, "snare drum"},
+		{"space bass", 2, "deep bass|wobble bass"},
+		{"drums and bass", 2, "punchy kick|bass"},
+		{"magic space", 3, "laser zap|glassy bell with reverb|deep drone"},
 		{"sound of sand", 1, "sound of sand"},
 		{" and , / ", 1, "and , /"},
 		{"bass", 2, "deep bass|wobble bass"},
@@ -126,4 +147,49 @@ func FuzzPlan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestThemesAreMadeOfKnownWords also looks at those base prompts that no small plan shows.
+func TestThemesAreMadeOfKnownWords(t *testing.T) {
+	t.Parallel()
+	for _, theme := range themes {
+		assert.True(t, len(theme.prompts) >= 10 && len(theme.prompts) <= 30, theme.words[0])
+		for _, p := range theme.prompts {
+			in, err := Build(p, 1, 0, Overrides{})
+			require.NoError(t, err, p)
+			assert.Empty(t, in.Ignored, p)
+			assert.True(t, names(in.Words), "%s names no instrument", p)
+		}
+		for _, name := range theme.words {
+			got, err := Plan(name, len(theme.prompts))
+			require.NoError(t, err)
+			assert.Equal(t, theme.prompts, got, name)
+		}
+	}
+}
+
+// TestShadesDoNotContradict: a dark pad is not made bright, nor dark again.
+func TestShadesDoNotContradict(t *testing.T) {
+	t.Parallel()
+	prompts, err := Plan("dark pad with a wide bell", 500)
+	require.NoError(t, err)
+	distinct := map[string]bool{}
+	for _, p := range prompts {
+		distinct[p] = true
+		assert.NotContains(t, p, "bright")
+		assert.Equal(t, 1, strings.Count(p, "dark"), p)
+		assert.Equal(t, 1, strings.Count(p, "wide"), p)
+	}
+	assert.Len(t, distinct, 500)
+}
+
+// TestPlanOfTheLongestTheme has no room for shades; the seed tells its sounds apart.
+func TestPlanOfTheLongestTheme(t *testing.T) {
+	t.Parallel()
+	theme := strings.TrimSpace(strings.Repeat("kick ", 100))
+	prompts, err := Plan(theme, 500)
+	require.NoError(t, err)
+	for _, p := range prompts {
+		require.Equal(t, theme, p)
+	}
 }
