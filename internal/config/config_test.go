@@ -58,7 +58,7 @@ func TestEverySetting(t *testing.T) {
 		"DATABASE_URL=postgres://u:p@db/x?sslmode=disable", "AUTO_MIGRATE=false", "DB_MAX_CONNS=7",
 		"S3_ENDPOINT=http://minio:9000/", "S3_BUCKET=sounds", "S3_REGION=eu-1", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "S3_PUBLIC_ENDPOINT=https://files.example",
 		"REDIS_URL=redis://:p@redis:6379/1", "WORKER_CONCURRENCY=3", "RENDER_MAX_SPEED=1.5", "DRAIN_GRACE=5s",
-		"RATE_LIMITS=off", "RATE_GENERATIONS=1", "RATE_REQUESTS=2", "MAX_JOB_SAMPLES=3", "MAX_QUEUED=4",
+		"RATE_LIMITS=off", "RATE_GENERATIONS=1", "RATE_PACKS=11", "RATE_REQUESTS=2", "MAX_JOB_SAMPLES=3", "MAX_QUEUED=4",
 		"ANONYMOUS_TTL=90m", "TRUSTED_PROXIES=10.0.0.0/8, ::1", "LOG_LEVEL=debug", "UNRELATED=x", "=C:=weird",
 	}, files{}.read)
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 		"ADDR=8080", "PUBLIC_URL=ftp://x", "DATABASE_URL=mysql://root:hunter2@db/x", "AUTO_MIGRATE=maybe", "DB_MAX_CONNS=-1",
 		"S3_ENDPOINT=minio:9000", "S3_BUCKET=No", "S3_REGION=a b", "S3_PUBLIC_ENDPOINT=x",
 		"REDIS_URL=redis://:hunter2@[bad", "WORKER_CONCURRENCY=0", "RENDER_MAX_SPEED=NaN", "DRAIN_GRACE=30",
-		"RATE_LIMITS=no", "RATE_GENERATIONS=many", "RATE_REQUESTS=0", "MAX_JOB_SAMPLES=1e9", "MAX_QUEUED=9999999999999999999",
+		"RATE_LIMITS=no", "RATE_GENERATIONS=many", "RATE_PACKS=0", "RATE_REQUESTS=0", "MAX_JOB_SAMPLES=1e9", "MAX_QUEUED=9999999999999999999",
 		"ANONYMOUS_TTL=1s", "TRUSTED_PROXIES=proxy.local", "LOG_LEVEL=loud",
 	}, files{}.read)
 	var e *config.Error
