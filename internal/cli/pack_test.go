@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -114,9 +113,9 @@ func TestPackIsWhatTheFarmBuilds(t *testing.T) {
 	// However many are rendered at once, and wherever to.
 	r = run(t, "", false, packArgs("drum kit", "--count=15", "--seed", "7", "-o", "-", "--jobs", "4")...)
 	require.Equal(t, cli.Done, r.code, r.errout)
-	assert.True(t, r.out == string(got), "other bytes with --jobs 4")
+	assert.True(t, bytes.Equal([]byte(r.out), got), "other bytes with --jobs 4")
 	r = run(t, "", false, packArgs("drum kit", "--count=15", "--seed", "8", "-o", "-")...)
-	assert.False(t, r.out == string(got), "another seed")
+	assert.False(t, bytes.Equal([]byte(r.out), got), "another seed")
 }
 
 // TestRepeatedPromptsSoundDifferent: where a prompt occurs twice the seed tells it apart.
@@ -148,7 +147,7 @@ func TestAPrintedPlanMakesTheSamePack(t *testing.T) {
 	a := run(t, "", false, packArgs("8 kicks, 4 snares", "--count", "12", "--seed", "1", "-o", "-")...)
 	b := run(t, "", false, packArgs("--plan", file, "--seed", "1", "-o", "-")...)
 	require.Equal(t, cli.Done, a.code)
-	assert.True(t, a.out == b.out, "the plan makes another pack")
+	assert.True(t, bytes.Equal([]byte(a.out), []byte(b.out)), "the plan makes another pack")
 	m, _ := manifestOf(t, run(t, "", false, packArgs("--plan", file, "--name", "Drums (2)", "-o", "-")...).out)
 	assert.Equal(t, "Drums (2)", m.Name)
 }
@@ -339,20 +338,20 @@ func FuzzPlan(f *testing.F) {
 	f.Add(`{"sounds":[{"prompt":"../a"},null]}`)
 	f.Add(`[{"sounds":1e99}]`)
 	f.Fuzz(func(t *testing.T, plan string) {
-		print := func(plan string) result {
+		show := func(plan string) result {
 			var out, errout bytes.Buffer
 			code := cli.Run(context.Background(), []string{"pack", "--plan", "-", "--print-plan"}, cli.Env{Stdin: strings.NewReader(plan), Stdout: &out, Stderr: &errout})
 			return result{code, out.String(), errout.String()}
 		}
-		r := print(plan)
+		r := show(plan)
 		switch r.code {
 		case cli.Usage:
 			if r.errout == "" {
 				t.Fatal("refused without a word")
 			}
 		case cli.Done:
-			if again := print(r.out); again != r {
-				t.Fatal(fmt.Sprintf("what was printed reads as another plan:\n%s\n%s%s", r.out, again.out, again.errout))
+			if again := show(r.out); again != r {
+				t.Fatalf("what was printed reads as another plan:\n%s\n%s%s", r.out, again.out, again.errout)
 			}
 		default:
 			t.Fatal(r)
