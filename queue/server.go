@@ -135,8 +135,8 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Tune sets what the server may run at a time, from the next ticket on: handlers that
-// run are not cut. It may be called at any time, before Start too.
+// Tune sets what the server may run at a time, from the next ticket that it asks for:
+// handlers that run are not cut. It may be called at any time, before Start too.
 func (s *Server) Tune(l Limits) { s.gate.tune(l) }
 
 // Limits returns what the server may run at a time now.
