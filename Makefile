@@ -7,7 +7,15 @@
 #   CHROMIUM   the browser of the end-to-end tests            (found)
 #   GOTEST     flags of `go test`, such as -run=TestX         (none)
 #   BENCH      which benchmarks `make bench` runs             (.)
+#   SEED       the one storm of `make chaos`                  (1, 2 and 3 in turn)
+#   JOBS, PACKS   how much is asked for during each           (1000, 10)
 #   FUZZTIME   how long `make fuzz` runs each target          (20s)
+#   ONLY       the scenarios of `make load`, by name          (all)
+#   SEED       where its sounds begin: the same, the same     (1)
+#   SCALE      how much of each scenario; 0.1: a quick look   (1)
+#   QUIET      how long to wait until nothing else runs       (0s)
+#   TRIES      runs of what misses while something else runs  (1)
+#   OUT        a file for its tables, too                     (none)
 # and every variable of docs/operations.md.
 
 SHELL := /usr/bin/env bash
@@ -17,9 +25,15 @@ MAKEFLAGS += --no-builtin-rules
 
 BENCH ?= .
 FUZZTIME ?= 20s
+SEED ?= 1
+SCALE ?= 1
+QUIET ?= 0s
+TRIES ?= 1
 APIS ?= 1
 WORKERS ?= 1
 JANITORS ?= 1
+JOBS ?= 1000
+PACKS ?= 10
 # For one package: on two cores the race detector makes the slowest take minutes.
 TIMEOUT := 15m
 # What builds, tests and lints shares one build cache: the binaries need no C, and
@@ -112,6 +126,15 @@ invariants: deps web/node_modules/.stamp ## run the check of each rule in docs/i
 .PHONY: bench
 bench: ## run the benchmarks
 	$(BUILD) go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+.PHONY: load
+load: deps build ## measure the farm as separate processes on private PostgreSQL and Redis, against its limits (minutes)
+	$(BUILD) go build -o bin/dev/load ./internal/load
+	exec bin/dev/load -bin=bin -only='$(ONLY)' -seed=$(SEED) -scale=$(SCALE) -wait=$(QUIET) -tries=$(TRIES) -o='$(OUT)'
+
+.PHONY: chaos
+chaos: deps ## the farm in a storm: everything is killed, cut, stalled and filled under load (minutes)
+	$(BUILD) go run ./internal/chaos/storm -seed='$(SEED)' -jobs=$(JOBS) -packs=$(PACKS)
 
 .PHONY: fuzz
 fuzz: deps ## run every fuzz target for FUZZTIME

@@ -219,7 +219,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	}
 	both.Wait()
 	require.NoError(t, errors.Join(errs...))
-	require.Equal(t, 3, tries[0]+tries[1], "one of them was run twice")
+	require.GreaterOrEqual(t, tries[0]+tries[1], 3, "one of them was run twice; both, where both found the deadlock at once")
 }
 
 func TestACancelledCallIsNotAFaultOfTheDatabase(t *testing.T) {

@@ -55,8 +55,10 @@ type DB struct {
 	server  server // of PostgreSQL
 	write   *sqlx.DB
 	reader  *Reader
-	jitter  func(time.Duration) time.Duration
-	bound   *bindings
+	// prepared are the statements of write.
+	prepared *statements
+	jitter   func(time.Duration) time.Duration
+	bound    *bindings
 }
 
 // Open connects to the database; it does not migrate it.
@@ -125,7 +127,8 @@ func (d *DB) openSQLite(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("open %s for reading: %w", abs, err)
 	}
 	setPool(read, cfg.MaxConns, max(4, 2*runtime.GOMAXPROCS(0)))
-	d.reader = &Reader{db: read, q: d.queries(read)}
+	d.prepared = newStatements(d.write)
+	d.reader = &Reader{db: read, q: d.queries(read, newStatements(read))}
 	return nil
 }
 
@@ -197,8 +200,8 @@ func (d *DB) Close() error {
 	return nil
 }
 
-func (d *DB) queries(x sqlx.ExtContext) queries {
-	return queries{x: x, dialect: d.dialect, bound: d.bound}
+func (d *DB) queries(x sqlx.ExtContext, prepared *statements) queries {
+	return queries{x: x, dialect: d.dialect, bound: d.bound, prepared: prepared}
 }
 
 // bindings keeps each query in the words of the dialect.

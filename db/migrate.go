@@ -63,7 +63,7 @@ func (d *DB) mend(ctx context.Context, m *migrate.Migrate) error {
 	}
 	var through int64
 	// The table itself is made by the first migration: without it nothing is through.
-	if err := d.queries(d.write).Get(ctx, &through, `SELECT count(*) FROM migrations_done WHERE version = ?`, int64(version)); err != nil {
+	if err := d.queries(d.write, nil).Get(ctx, &through, `SELECT count(*) FROM migrations_done WHERE version = ?`, int64(version)); err != nil {
 		through = 0
 	}
 	target := int(version)

@@ -124,7 +124,8 @@ func (d *DB) openPostgres(ctx context.Context, cfg Config) error {
 	}
 	setPool(read, cfg.MaxConns, conns)
 	read.SetConnMaxLifetime(connLifetime)
-	d.reader = &Reader{db: read, q: d.queries(read)}
+	d.prepared = newStatements(d.write)
+	d.reader = &Reader{db: read, q: d.queries(read, newStatements(read))}
 	return nil
 }
 

@@ -31,9 +31,10 @@ type Queryer interface {
 }
 
 type queries struct {
-	x       sqlx.ExtContext
-	dialect Dialect
-	bound   *bindings
+	x        sqlx.ExtContext
+	dialect  Dialect
+	bound    *bindings
+	prepared *statements // of the pool that x is, or comes from
 }
 
 func (q queries) Get(ctx context.Context, dest any, query constant, args ...any) error {
@@ -41,7 +42,12 @@ func (q queries) Get(ctx context.Context, dest any, query constant, args ...any)
 	if err != nil {
 		return err
 	}
-	if err := sqlx.GetContext(ctx, q.x, dest, s, args...); err != nil {
+	if stmt := q.statement(ctx, s, args); stmt != nil { //nolint:sqlclosecheck // it is kept, or ends with its transaction
+		err = stmt.GetContext(ctx, dest, args...)
+	} else {
+		err = sqlx.GetContext(ctx, q.x, dest, s, args...)
+	}
+	if err != nil {
 		return fmt.Errorf("query %s: %w", head(query), err)
 	}
 	return nil
@@ -52,10 +58,28 @@ func (q queries) Select(ctx context.Context, dest any, query constant, args ...a
 	if err != nil {
 		return err
 	}
-	if err := sqlx.SelectContext(ctx, q.x, dest, s, args...); err != nil {
+	if stmt := q.statement(ctx, s, args); stmt != nil { //nolint:sqlclosecheck // as above
+		err = stmt.SelectContext(ctx, dest, args...)
+	} else {
+		err = sqlx.SelectContext(ctx, q.x, dest, s, args...)
+	}
+	if err != nil {
 		return fmt.Errorf("query %s: %w", head(query), err)
 	}
 	return nil
+}
+
+// statement returns a query prepared, nil where it is not (yet): then it is parsed anew.
+// With a list among its arguments it may be another one each time.
+func (q queries) statement(ctx context.Context, s string, args []any) *sqlx.Stmt {
+	if q.prepared == nil || hasList(args) {
+		return nil
+	}
+	stmt := q.prepared.get(s)
+	if tx, ok := q.x.(*sqlx.Tx); ok && stmt != nil {
+		return tx.StmtxContext(ctx, stmt)
+	}
+	return stmt
 }
 
 // prepare binds a query. The only thing that varies at run time is the number of
@@ -102,6 +126,7 @@ func (r *Reader) Select(ctx context.Context, dest any, query constant, args ...a
 func (r *Reader) insist(ctx context.Context, read func(context.Context) error) error {
 	within, cancel := bounded(ctx)
 	defer cancel()
+	defer r.q.prepared.prepare(within)
 	began := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, maxWait) {
 		err := read(within)
@@ -133,5 +158,5 @@ func (r *Reader) view(ctx context.Context, fn func(Queryer) error) (err error) {
 			err = fmt.Errorf("end reading: %w", end)
 		}
 	}()
-	return fn(queries{x: tx, dialect: r.q.dialect, bound: r.q.bound})
+	return fn(queries{x: tx, dialect: r.q.dialect, bound: r.q.bound, prepared: r.q.prepared})
 }

@@ -24,7 +24,12 @@ func (t *Tx) Exec(ctx context.Context, query constant, args ...any) (int64, erro
 	if err != nil {
 		return 0, err
 	}
-	res, err := t.x.ExecContext(ctx, s, args...)
+	var res sql.Result
+	if stmt := t.statement(ctx, s, args); stmt != nil {
+		res, err = stmt.ExecContext(ctx, args...)
+	} else {
+		res, err = t.x.ExecContext(ctx, s, args...)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("exec %s: %w", head(query), err)
 	}
@@ -82,6 +87,7 @@ func (d *DB) InTx(ctx context.Context, fn func(*Tx) error) error {
 func (d *DB) once(ctx context.Context, fn func(*Tx) error) (committing bool, err error) {
 	within, cancel := bounded(ctx)
 	defer cancel()
+	defer d.prepared.prepare(within)
 	tx, err := d.write.BeginTxx(within, nil)
 	if err != nil {
 		return false, fmt.Errorf("begin: %w", err)
@@ -92,7 +98,7 @@ func (d *DB) once(ctx context.Context, fn func(*Tx) error) (committing bool, err
 			err = errors.Join(err, rollback(tx))
 		}
 	}()
-	if err := fn(&Tx{queries: d.queries(tx)}); err != nil {
+	if err := fn(&Tx{queries: d.queries(tx, d.prepared)}); err != nil {
 		if errors.Is(err, sql.ErrTxDone) {
 			err = errors.Join(err, within.Err()) // it was ended because it took too long
 		}

@@ -37,6 +37,7 @@ type Block struct {
 	Offset  int64     // frames before it
 	Total   int64     // frames that are rendered in all: an upper bound where the sound ends with its tail; of a loop also what is mixed into its start
 	Samples []float32 // interleaved, before normalisation; valid during the call
+	Sofar   []float32 // all that was rendered so far, Samples last; valid during the call
 }
 
 // Options says what to do while a render runs.
@@ -81,7 +82,7 @@ func Render(ctx context.Context, p patch.Patch, o Options) (Audio, error) {
 		}
 		block := r.block()
 		if o.OnBlock != nil {
-			o.OnBlock(Block{Offset: r.done - int64(len(block)/r.channels), Total: r.total, Samples: block})
+			o.OnBlock(Block{Offset: r.done - int64(len(block)/r.channels), Total: r.total, Samples: block, Sofar: r.out})
 		}
 	}
 	return r.finish(ctx)

@@ -78,6 +78,8 @@ type gate struct {
 	lanes   map[model.Lane]*laneGate
 	changed chan struct{} // closed, and made anew, when something has changed
 	closed  bool
+	loners  int  // handlers that run alone, or wait for it
+	lonely  bool // one of them runs
 }
 
 // laneGate is what the gate knows of a lane.
@@ -161,16 +163,56 @@ func (g *gate) expire(now time.Time) {
 	}
 }
 
+// busy returns how many slots are taken, or reserved. The caller has g.mu.
+func (g *gate) busy() int {
+	n := 0
+	for _, l := range g.lanes {
+		n += l.busy()
+	}
+	return n
+}
+
+// alone waits until nothing runs beside the calling handler and keeps others out until
+// done is called. It reports false where the gate is closed, or ctx ends, before that.
+func (g *gate) alone(ctx context.Context) (done func(), ok bool) {
+	g.mu.Lock()
+	g.loners++ // nothing more is let through
+	for g.lonely || g.busy() > g.loners {
+		changed := g.changed
+		if g.closed || ctx.Err() != nil {
+			g.loners--
+			g.tell()
+			g.mu.Unlock()
+			return nil, false
+		}
+		g.mu.Unlock()
+		timer := time.NewTimer(takeUpTimeout)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		g.mu.Lock()
+		g.expire(time.Now())
+	}
+	g.lonely = true
+	g.mu.Unlock()
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.lonely = false
+		g.loners--
+		g.tell()
+	}, true
+}
+
 // wait returns for how long a lane may not be looked at: 0 = it may be now. The caller
 // has g.mu.
 func (g *gate) wait(lane model.Lane, now time.Time) time.Duration {
-	busy := 0
-	for _, l := range g.lanes {
-		busy += l.busy()
-	}
 	l := g.lanes[lane]
 	switch {
-	case busy >= g.limits.Concurrency, l.busy() >= g.limits.slots(lane):
+	case g.loners > 0, g.busy() >= g.limits.Concurrency, l.busy() >= g.limits.slots(lane):
 		return takeUpTimeout // or until a change; what no handler has taken up by then has expired
 	case l.hot:
 		return 0

@@ -457,3 +457,111 @@ func TestASilentSubscriptionIsGivenUp(t *testing.T) {
 		t.Fatal("it waits for ever")
 	}
 }
+
+// A ticket that asks for it has the server for itself, whatever else waits; and then the
+// others go on.
+func TestALonerRunsAlone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, rdb *redis.Client) {
+		l := newLoad()
+		var beside, alone atomic.Int64
+		s := serve(t, rdb, queue.ServerConfig{Concurrency: 8}, func(ctx context.Context, tk model.Ticket) error {
+			if !tk.Alone {
+				return l.nap(ctx, tk)
+			}
+			l.enter(tk.Lane)
+			defer l.leave(tk.Lane)
+			for range 5 {
+				beside.Add(int64(l.running(all) - 1))
+				time.Sleep(5 * time.Millisecond)
+			}
+			alone.Add(1)
+			return nil
+		})
+		feed(t, rdb, model.Bulk)
+		const loners = 6
+		for n := range loners {
+			require.Eventually(t, func() bool { return l.peak(all) > 2 }, patience, look, "the others run")
+			first, second := ticket(model.Interactive, 1), ticket(model.Bulk, 1)
+			first.Alone, second.Alone = true, true
+			require.NoError(t, queue.NewClient(rdb).Enqueue(context.Background(), first, second), "round %d", n)
+		}
+		require.Eventually(t, func() bool { return alone.Load() == 2*loners }, patience, look)
+		require.Zero(t, beside.Load(), "nothing ran beside them")
+		require.Eventually(t, func() bool { return l.peak(all) > 2 }, patience, look, "the others go on")
+		require.Eventually(t, func() bool { return s.Busy() > 0 }, patience, look)
+	})
+}
+
+// A server that stops does not wait for its neighbours to let a loner begin: another
+// worker takes it.
+func TestALonerThatWaitsDoesNotBeginOnAServerThatStops(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, rdb *redis.Client) {
+		l, release := newLoad(), make(chan struct{})
+		s := serve(t, rdb, queue.ServerConfig{Concurrency: 4}, l.hold(release))
+		enqueue(t, rdb, model.Interactive, 1)
+		require.Eventually(t, func() bool { return l.running(all) == 1 }, patience, look)
+		loner := ticket(model.Interactive, 1)
+		loner.Alone = true
+		require.NoError(t, queue.NewClient(rdb).Enqueue(context.Background(), loner))
+		require.Eventually(t, func() bool { return s.Running() == 2 }, patience, look, "it waits")
+		enqueue(t, rdb, model.Interactive, 1)
+		time.Sleep(moment)
+		require.Equal(t, 1, l.running(all), "nothing more is let through")
+		stopped := make(chan error, 1)
+		go func() { stopped <- s.Stop(context.Background()) }()
+		require.Eventually(t, func() bool { return s.Running() == 1 }, patience, look)
+		close(release)
+		require.NoError(t, <-stopped)
+		require.Equal(t, 1, l.ended())
+	})
+}
+
+// Whatever ops turn while a loner waits, and while it runs: it has its turn, alone, and the
+// server its slots afterwards.
+func TestALonerOutlivesEveryKnob(t *testing.T) {
+	t.Parallel()
+	both := map[model.Lane]bool{model.Interactive: true, model.Bulk: true}
+	for name, limits := range map[string]queue.Limits{
+		"drained": {},
+		"paused":  {Concurrency: 4, Paused: both},
+		"fewer":   {Concurrency: 1},
+		"more":    {Concurrency: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onBoth(t, func(t *testing.T, rdb *redis.Client) {
+				l, free := newLoad(), make(chan struct{})
+				lone, freeLoner := make(chan struct{}), make(chan struct{})
+				s := serve(t, rdb, queue.ServerConfig{Concurrency: 4}, func(ctx context.Context, tk model.Ticket) error {
+					if !tk.Alone {
+						return l.hold(free)(ctx, tk)
+					}
+					close(lone)
+					<-freeLoner
+					return nil
+				})
+				enqueue(t, rdb, model.Interactive, 2)
+				require.Eventually(t, func() bool { return l.running(all) == 2 }, patience, look)
+				loner := ticket(model.Interactive, 1)
+				loner.Alone = true
+				require.NoError(t, queue.NewClient(rdb).Enqueue(context.Background(), loner))
+				require.Eventually(t, func() bool { return s.Running() == 3 }, patience, look, "it waits")
+				s.Tune(limits)
+				close(free)
+				select {
+				case <-lone:
+				case <-time.After(patience):
+					t.Fatal("its turn never came")
+				}
+				s.Tune(queue.Limits{Concurrency: 4})
+				enqueue(t, rdb, model.Interactive, 5)
+				time.Sleep(moment)
+				require.Equal(t, 2, l.ended(), "nothing runs beside it")
+				close(freeLoner)
+				require.Eventually(t, func() bool { return l.ended() == 7 && s.Running() == 0 }, patience, look)
+			})
+		})
+	}
+}

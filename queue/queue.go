@@ -261,6 +261,16 @@ func (c *Client) ForgetArchived(ctx context.Context) (int, error) {
 	return total, nil
 }
 
+// CountArchived returns how many tickets ForgetArchived would delete.
+func (c *Client) CountArchived(ctx context.Context) (int, error) {
+	stats, err := c.Stats(ctx)
+	var n int64
+	for _, s := range stats {
+		n += s.Archived
+	}
+	return int(n), err
+}
+
 // keyQueues is the set in which Asynq keeps the names of its queues.
 const keyQueues = "asynq:queues"
 

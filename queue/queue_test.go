@@ -141,7 +141,10 @@ func TestKnownAgreesWithTheInspector(t *testing.T) {
 		require.NoError(t, insp.ArchiveTask(string(model.Bulk), queue.TaskID(later)))
 		assert.Equal(t, asynq.TaskStateArchived, state(later))
 		assert.False(t, known(t, c, later))
-		n, err := c.ForgetArchived(ctx)
+		n, err := c.CountArchived(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+		n, err = c.ForgetArchived(ctx)
 		require.NoError(t, err)
 		assert.Equal(t, 1, n)
 

@@ -204,6 +204,13 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) error {
 		s.cfg.Log.Error("dropped a ticket that cannot be read", "type", task.Type(), "err", err)
 		return nil
 	}
+	if t.Alone {
+		done, ok := s.gate.alone(s.base) //nolint:contextcheck // as the handler's
+		if !ok {
+			return nil // as below
+		}
+		defer done()
+	}
 	if s.base.Err() != nil {
 		return nil // stopped; the sweep releases the task again
 	}

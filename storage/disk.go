@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -43,14 +45,20 @@ const (
 // The name carries the hash of the bytes, so that one rename publishes both and
 // Stat need not read the file.
 type Disk struct {
-	root   *os.Root
-	create func(name string) (tempFile, error)
+	root    *os.Root
+	create  func(name string) (tempFile, error)
+	lasting sync.Map  // directories below the root whose names are known to last
+	buffers sync.Pool // of *bufio.Writer, of copySize
 }
+
+// copySize is how much of a file is taken at a time.
+const copySize = 256 << 10
 
 // tempFile is the part of *os.File that Put needs.
 type tempFile interface {
 	io.Writer
 	Sync() error
+	Stat() (fs.FileInfo, error)
 	Close() error
 }
 
@@ -69,7 +77,7 @@ func NewDisk(dir string) (*Disk, error) {
 	if err := root.MkdirAll(tempDir, dirMode); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the directory of uploads: %w", err), root.Close())
 	}
-	d := &Disk{root: root}
+	d := &Disk{root: root, buffers: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, copySize) }}}
 	d.create = func(name string) (tempFile, error) {
 		return root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	}
@@ -95,12 +103,12 @@ func (d *Disk) Put(ctx context.Context, key string, r io.Reader) (Info, error) {
 	if err != nil {
 		return Info{}, unavailable("store", key, err)
 	}
-	etag, err := d.fill(ctx, temp, r)
+	info, err := d.fill(ctx, temp, r)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = d.publish(temp, k, etag)
+		err = d.publish(temp, k, info.ETag)
 	}
 	if err != nil {
 		err = errors.Join(err, d.remove(temp))
@@ -113,7 +121,8 @@ func (d *Disk) Put(ctx context.Context, key string, r io.Reader) (Info, error) {
 		}
 		return Info{}, unavailable("store", key, err)
 	}
-	return d.Stat(ctx, key)
+	info.Key = k.String()
+	return info, nil
 }
 
 // newTemp returns a name for an upload that no other process will choose.
@@ -126,21 +135,31 @@ func (d *Disk) newTemp() (string, error) {
 }
 
 // fill writes what r yields to the temporary file and through to the medium, and
-// returns the hex SHA-256 of it.
-func (d *Disk) fill(ctx context.Context, temp string, r io.Reader) (etag string, err error) {
+// returns what is known of it then: all but its key.
+func (d *Disk) fill(ctx context.Context, temp string, r io.Reader) (info Info, err error) {
 	f, err := d.create(temp)
 	if err != nil {
-		return "", err
+		return Info{}, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	hash := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(f, hash), &source{ctx: ctx, r: r}); err != nil {
-		return "", err
+	buffer := d.buffers.Get().(*bufio.Writer)
+	buffer.Reset(io.MultiWriter(f, hash))
+	defer func() {
+		buffer.Reset(nil)
+		d.buffers.Put(buffer)
+	}()
+	if err := copyAll(ctx, buffer, r); err != nil {
+		return Info{}, err
 	}
 	if err := f.Sync(); err != nil {
-		return "", err
+		return Info{}, err
 	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
+	stat, err := f.Stat()
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{Size: stat.Size(), ETag: hex.EncodeToString(hash.Sum(nil)), ModTime: stat.ModTime().UTC()}, nil
 }
 
 // publish renames the temporary file to its place and makes that last. A
@@ -151,7 +170,8 @@ func (d *Disk) publish(temp string, k Key, etag string) error {
 	err := fs.ErrNotExist
 	for try := 0; try < publishTries && errors.Is(err, fs.ErrNotExist); try++ {
 		if err := d.root.MkdirAll(dir, dirMode); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
+			// It was pruned while it was made: above it, or itself after it was seen.
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
 				continue
 			}
 			return err
@@ -162,15 +182,20 @@ func (d *Disk) publish(temp string, k Key, etag string) error {
 		return errors.Join(err, d.prune(dir))
 	}
 	// Every directory up to the root, also where this Put did not make it: whoever
-	// did may not have got as far as its fsync.
-	for p := dir; ; p = path.Dir(p) {
+	// did may not have got as far as its fsync. The names in the root stay for ever, so
+	// for each of them once is enough.
+	shard := path.Dir(dir)
+	dirs := []string{dir, shard}
+	if _, lasts := d.lasting.Load(shard); !lasts {
+		dirs = append(dirs, ".")
+	}
+	for _, p := range dirs {
 		if err := d.syncDir(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return errors.Join(err, d.remove(path.Join(dir, fileName(k, etag))))
 		}
-		if p == "." {
-			return nil
-		}
 	}
+	d.lasting.Store(shard, true)
+	return nil
 }
 
 // Open implements Store.
@@ -290,6 +315,16 @@ func (d *Disk) listShard(ctx context.Context, shard, from, after string, fn func
 
 // SweepTemp implements Store. The time of an upload is that of its last write.
 func (d *Disk) SweepTemp(ctx context.Context, before time.Time) (int, error) {
+	return d.eachTemp(ctx, before, d.remove)
+}
+
+// CountTemp implements Store.
+func (d *Disk) CountTemp(ctx context.Context, before time.Time) (int, error) {
+	return d.eachTemp(ctx, before, func(string) error { return nil })
+}
+
+// eachTemp calls fn with the names of uploads that were last written to before a time.
+func (d *Disk) eachTemp(ctx context.Context, before time.Time, fn func(name string) error) (int, error) {
 	entries, err := d.entries(tempDir)
 	if err != nil {
 		return 0, unavailable("sweep", "uploads", err)
@@ -304,7 +339,7 @@ func (d *Disk) SweepTemp(ctx context.Context, before time.Time) (int, error) {
 			continue
 		}
 		if err == nil {
-			err = d.remove(path.Join(tempDir, entry.Name()))
+			err = fn(path.Join(tempDir, entry.Name()))
 		}
 		if err != nil {
 			return n, unavailable("sweep", "uploads", err)
@@ -467,4 +502,44 @@ func (s *source) Read(p []byte) (int, error) {
 		err = sourceError{err}
 	}
 	return n, err
+}
+
+// copyAll writes all that r yields. What can write itself does so: between a reader and a
+// writer that wait for each other stand two goroutines, often on two processors.
+func copyAll(ctx context.Context, to *bufio.Writer, r io.Reader) error {
+	from, ok := r.(io.WriterTo)
+	if !ok {
+		if _, err := to.ReadFrom(&source{ctx: ctx, r: r}); err != nil {
+			return err
+		}
+		return to.Flush()
+	}
+	medium := &sink{ctx: ctx, w: to}
+	_, err := from.WriteTo(medium)
+	switch {
+	case medium.err != nil:
+		return medium.err
+	case err != nil:
+		return sourceError{err}
+	default:
+		return to.Flush()
+	}
+}
+
+// sink remembers its own error, which whoever writes may put in words of its own.
+type sink struct {
+	ctx context.Context
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (s *sink) Write(p []byte) (n int, err error) {
+	if s.err == nil {
+		s.err = s.ctx.Err()
+	}
+	if s.err == nil {
+		n, s.err = s.w.Write(p)
+	}
+	return n, s.err
 }

@@ -136,7 +136,10 @@ func TestDiskSweepsWhatCrashesLeft(t *testing.T) {
 		require.NoError(t, os.WriteFile(p, []byte("x"), 0o600))
 		require.NoError(t, os.Chtimes(p, now, now.Add(-age)))
 	}
-	n, err := d.SweepTemp(t.Context(), now.Add(-time.Hour))
+	n, err := d.CountTemp(t.Context(), now.Add(-time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	n, err = d.SweepTemp(t.Context(), now.Add(-time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.Equal(t, []string{filepath.Join(dir, tempDir, "new"+tempSuffix)}, files(t, dir))

@@ -505,6 +505,22 @@ func (s *S3) List(ctx context.Context, after string, fn func(Info) error) error 
 // SweepTemp implements Store. The time of an upload is that of its beginning. MinIO
 // tells of no uploads but those of a key, and removes them by itself after a day.
 func (s *S3) SweepTemp(ctx context.Context, before time.Time) (int, error) {
+	return s.eachTemp(ctx, before, func(ctx context.Context, key, upload string) error {
+		err := s.core.AbortMultipartUpload(ctx, s.cfg.Bucket, key, upload)
+		if err != nil && minio.ToErrorResponse(err).Code == minio.NoSuchUpload {
+			return nil
+		}
+		return err
+	})
+}
+
+// CountTemp implements Store.
+func (s *S3) CountTemp(ctx context.Context, before time.Time) (int, error) {
+	return s.eachTemp(ctx, before, func(context.Context, string, string) error { return nil })
+}
+
+// eachTemp calls fn with the uploads that began before a time.
+func (s *S3) eachTemp(ctx context.Context, before time.Time, fn func(ctx context.Context, key, upload string) error) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var n int
@@ -521,8 +537,7 @@ func (s *S3) SweepTemp(ctx context.Context, before time.Time) (int, error) {
 		if _, err := ParseKey(upload.Key); err != nil || !upload.Initiated.Before(before) {
 			continue
 		}
-		err := s.core.AbortMultipartUpload(ctx, s.cfg.Bucket, upload.Key, upload.UploadID)
-		if err != nil && minio.ToErrorResponse(err).Code != minio.NoSuchUpload {
+		if err := fn(ctx, upload.Key, upload.UploadID); err != nil {
 			return n, callError(ctx, "sweep", "uploads", err)
 		}
 		n++

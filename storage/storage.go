@@ -57,6 +57,8 @@ type Store interface {
 	// SweepTemp removes what uploads that never ended have left, where nothing was
 	// written to it since before, and returns how many there were.
 	SweepTemp(ctx context.Context, before time.Time) (int, error)
+	// CountTemp returns how many SweepTemp would remove.
+	CountTemp(ctx context.Context, before time.Time) (int, error)
 	// Check reports whether blobs can be stored now.
 	Check(ctx context.Context) error
 }

@@ -12,7 +12,7 @@ import (
 )
 
 const packColumns = `
-SELECT p.id, p.owner_id, p.anon_key, p.job_id, p.name, p.theme, p.format, p.total, p.created_at, p.expires_at,
+SELECT p.id, p.owner_id, p.anon_key, p.job_id, p.name, p.theme, p.format, p.total, p.created_at, p.expires_at, p.deleted_at,
        a.id AS a_id, a.digest AS a_digest, a.key AS a_key, a.size AS a_size, a.etag AS a_etag
 FROM packs p LEFT JOIN assets a ON a.id = p.asset_id
 `
@@ -28,6 +28,7 @@ type packRow struct {
 	Total     int        `db:"total"`
 	CreatedAt time.Time  `db:"created_at"`
 	ExpiresAt *time.Time `db:"expires_at"`
+	DeletedAt *time.Time `db:"deleted_at"`
 
 	AssetID *uuid.UUID `db:"a_id"`
 	Digest  *string    `db:"a_digest"`
@@ -40,7 +41,7 @@ func (r packRow) model() model.Pack {
 	p := model.Pack{
 		ID: r.ID, Owner: caller(r.OwnerID, r.AnonKey), Job: model.Job{ID: r.JobID}, Name: r.Name, Theme: r.Theme,
 		Format: r.Format, Total: r.Total, Counts: map[model.State]int{},
-		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: utc(r.ExpiresAt),
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: utc(r.ExpiresAt), DeletedAt: utc(r.DeletedAt),
 	}
 	if r.AssetID != nil {
 		p.Asset = &model.Asset{ID: *r.AssetID, Digest: *r.Digest, Format: "zip", Key: *r.Key, Size: *r.Size, ETag: *r.ETag}
@@ -48,7 +49,7 @@ func (r packRow) model() model.Pack {
 	return p
 }
 
-// Pack returns a pack with its job and the counts of its sounds.
+// Pack returns a pack with its job and the counts of its sounds, also one that was deleted.
 func Pack(ctx context.Context, q db.Queryer, id uuid.UUID) (model.Pack, error) {
 	var r packRow
 	if err := q.Get(ctx, &r, packColumns+`WHERE p.id = ?`, id); err != nil {
@@ -65,16 +66,16 @@ func Pack(ctx context.Context, q db.Queryer, id uuid.UUID) (model.Pack, error) {
 const (
 	// UserPacks wants owner_id, now, created_at, id, limit.
 	UserPacks = packColumns + `
-WHERE p.owner_id = ? AND (p.expires_at IS NULL OR p.expires_at > ?) AND (p.created_at, p.id) < (?, ?)
+WHERE p.owner_id = ? AND p.deleted_at IS NULL AND (p.expires_at IS NULL OR p.expires_at > ?) AND (p.created_at, p.id) < (?, ?)
 ORDER BY p.created_at DESC, p.id DESC LIMIT ?`
 	// AnonPacks wants anon_key, now, created_at, id, limit.
 	AnonPacks = packColumns + `
-WHERE p.anon_key = ? AND (p.expires_at IS NULL OR p.expires_at > ?) AND (p.created_at, p.id) < (?, ?)
+WHERE p.anon_key = ? AND p.deleted_at IS NULL AND (p.expires_at IS NULL OR p.expires_at > ?) AND (p.created_at, p.id) < (?, ?)
 ORDER BY p.created_at DESC, p.id DESC LIMIT ?`
 )
 
-// Packs returns up to limit packs of a caller that have not expired, the newest first,
-// after a place (nil = from the newest).
+// Packs returns up to limit packs of a caller that have not expired and are not deleted,
+// the newest first, after a place (nil = from the newest).
 func Packs(ctx context.Context, q db.Queryer, c model.Caller, now time.Time, after *Place, limit int) ([]model.Pack, error) {
 	if after == nil {
 		after = &endOfTime
@@ -121,7 +122,7 @@ func withJobs(ctx context.Context, q db.Queryer, rows []packRow) ([]model.Pack, 
 		N      int         `db:"n"`
 	}
 	if err := q.Select(ctx, &counts, `
-SELECT pack_id, state, count(*) AS n FROM sounds WHERE pack_id IN (?) GROUP BY pack_id, state`, packIDs); err != nil {
+SELECT pack_id, state, count(*) AS n FROM sounds WHERE pack_id IN (?) AND deleted_at IS NULL GROUP BY pack_id, state`, packIDs); err != nil {
 		return nil, err
 	}
 	for i := range packs {
@@ -148,11 +149,14 @@ func PackList(ctx context.Context, q db.Queryer, packID uuid.UUID) ([]model.Pack
 		Size       *int64      `db:"size"`
 		Frames     *int64      `db:"frames"`
 		SampleRate *int64      `db:"sample_rate"`
+		Peaks      []byte      `db:"peaks"`
+		Source     string      `db:"source"`
 	}
 	if err := q.Select(ctx, &rows, `
-SELECT s.id, s.position, s.name, s.prompt, s.state, s.error, a.size, a.frames, a.sample_rate
+SELECT s.id, s.position, s.name, s.prompt, s.state, s.error, a.size, a.frames, a.sample_rate, a.peaks,
+       COALESCE(s.patch->'layers'->0->>'source', 'synth') AS source
 FROM sounds s LEFT JOIN assets a ON a.id = s.asset_id
-WHERE s.pack_id = ? ORDER BY s.position`, packID); err != nil {
+WHERE s.pack_id = ? AND s.deleted_at IS NULL ORDER BY s.position`, packID); err != nil {
 		return nil, err
 	}
 	sounds := make([]model.PackSound, len(rows))
@@ -161,8 +165,9 @@ WHERE s.pack_id = ? ORDER BY s.position`, packID); err != nil {
 		if err != nil {
 			return nil, fmt.Errorf("sound %s: %w", r.ID, err)
 		}
-		s := model.PackSound{ID: r.ID, Position: r.Position, Name: r.Name, Prompt: r.Prompt, State: r.State, Error: failure}
+		s := model.PackSound{ID: r.ID, Position: r.Position, Name: r.Name, Prompt: r.Prompt, State: r.State, Source: r.Source, Error: failure}
 		if r.Size != nil {
+			s.Peaks = decodePeaks(r.Peaks).Coarser(model.PackPeakBuckets)
 			s.Size, s.Length = *r.Size, time.Duration(*r.Frames*int64(time.Second) / *r.SampleRate)
 		}
 		sounds[i] = s
@@ -173,7 +178,7 @@ WHERE s.pack_id = ? ORDER BY s.position`, packID); err != nil {
 // PackMembers returns the sounds of a pack in order, with their assets.
 func PackMembers(ctx context.Context, q db.Queryer, packID uuid.UUID) ([]model.Sound, error) {
 	var rows []soundRow
-	if err := q.Select(ctx, &rows, soundColumns+`WHERE s.pack_id = ? ORDER BY s.position`, packID); err != nil {
+	if err := q.Select(ctx, &rows, soundColumns+`WHERE s.pack_id = ? AND s.deleted_at IS NULL ORDER BY s.position`, packID); err != nil {
 		return nil, err
 	}
 	return soundModels(rows)

@@ -26,32 +26,25 @@ func notFound(err error) error {
 	return err
 }
 
-const soundColumns = `
+const soundFields = `
 SELECT s.id, s.owner_id, s.anon_key, s.job_id, s.position, s.parent_id, s.pack_id, s.ended_version, s.prompt, s.name, s.state, s.patch,
-       s.format, s.explanation, s.error, s.created_at, s.finished_at, s.expires_at,
+       s.format, s.explanation, s.error, s.created_at, s.finished_at, s.expires_at, s.deleted_at,
        (SELECT t.id FROM tasks t WHERE t.sound_id = s.id ORDER BY t.id DESC LIMIT 1) AS task_id,
        a.id AS a_id, a.digest AS a_digest, a.format AS a_format, a.key AS a_key, a.size AS a_size, a.etag AS a_etag,
        a.engine AS a_engine, a.encoder AS a_encoder, a.frames AS a_frames, a.sample_rate AS a_sample_rate,
-       a.channels AS a_channels, a.peaks AS a_peaks, a.created_at AS a_created_at
+       a.channels AS a_channels, a.peaks AS a_peaks, a.created_at AS a_created_at`
+
+const soundColumns = soundFields + `
 FROM sounds s LEFT JOIN assets a ON a.id = s.asset_id
 `
 
-// Sound returns one sound with its asset.
+// Sound returns one sound with its asset, also one that was deleted.
 func Sound(ctx context.Context, q db.Queryer, id uuid.UUID) (model.Sound, error) {
 	var r soundRow
 	if err := q.Get(ctx, &r, soundColumns+`WHERE s.id = ?`, id); err != nil {
 		return model.Sound{}, notFound(err)
 	}
 	return r.model()
-}
-
-// JobSounds returns the sounds of a job in order.
-func JobSounds(ctx context.Context, q db.Queryer, jobID uuid.UUID) ([]model.Sound, error) {
-	var rows []soundRow
-	if err := q.Select(ctx, &rows, soundColumns+`WHERE s.job_id = ? ORDER BY s.position`, jobID); err != nil {
-		return nil, err
-	}
-	return soundModels(rows)
 }
 
 // Place is where a page of a list starts: after this row.
@@ -64,11 +57,11 @@ type Place struct {
 const (
 	// UserPage wants owner_id, now, created_at, id, limit.
 	UserPage = soundColumns + `
-WHERE s.owner_id = ? AND s.pack_id IS NULL AND (s.expires_at IS NULL OR s.expires_at > ?) AND (s.created_at, s.id) < (?, ?)
+WHERE s.owner_id = ? AND s.pack_id IS NULL AND s.deleted_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > ?) AND (s.created_at, s.id) < (?, ?)
 ORDER BY s.created_at DESC, s.id DESC LIMIT ?`
 	// AnonPage wants anon_key, now, created_at, id, limit.
 	AnonPage = soundColumns + `
-WHERE s.anon_key = ? AND s.pack_id IS NULL AND (s.expires_at IS NULL OR s.expires_at > ?) AND (s.created_at, s.id) < (?, ?)
+WHERE s.anon_key = ? AND s.pack_id IS NULL AND s.deleted_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > ?) AND (s.created_at, s.id) < (?, ?)
 ORDER BY s.created_at DESC, s.id DESC LIMIT ?`
 )
 
@@ -77,8 +70,8 @@ ORDER BY s.created_at DESC, s.id DESC LIMIT ?`
 //nolint:gochecknoglobals // a constant that Go cannot write as one
 var endOfTime = Place{CreatedAt: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), ID: uuid.Max}
 
-// Sounds returns up to limit sounds of a caller that have not expired and are in no
-// pack, the newest first, after a place (nil = from the newest).
+// Sounds returns up to limit sounds of a caller that have not expired, are not deleted
+// and are in no pack, the newest first, after a place (nil = from the newest).
 func Sounds(ctx context.Context, q db.Queryer, c model.Caller, now time.Time, after *Place, limit int) ([]model.Sound, error) {
 	if after == nil {
 		after = &endOfTime
@@ -116,30 +109,66 @@ FROM jobs `
 // EndedSounds wants job_id and two versions: the sounds of a pack's job that became final
 // after the first and by the second.
 const EndedSounds = soundColumns + `
-WHERE s.job_id = ? AND s.ended_version > ? AND s.ended_version <= ? ORDER BY s.position`
+WHERE s.job_id = ? AND s.ended_version > ? AND s.ended_version <= ? AND s.deleted_at IS NULL ORDER BY s.position`
+
+// JobWithSounds wants the id of a job: its sounds, each with the job; none of a pack's job.
+// SQLite joins in the order of a CROSS JOIN: the five hundred of a pack are not looked at.
+const JobWithSounds = soundFields + `,
+       j.id AS "j.id", j.owner_id AS "j.owner_id", j.anon_key AS "j.anon_key", j.kind AS "j.kind", j.lane AS "j.lane",
+       j.state AS "j.state", j.version AS "j.version", j.stage AS "j.stage", j.pack_id AS "j.pack_id", j.total AS "j.total",
+       j.remaining AS "j.remaining", j.failed_count AS "j.failed_count", j.retry_of AS "j.retry_of", j.error AS "j.error",
+       j.created_at AS "j.created_at", j.started_at AS "j.started_at", j.finished_at AS "j.finished_at",
+       COALESCE((SELECT max(t.attempt) FROM tasks t WHERE t.job_id = j.id), 0) AS "j.attempts"
+FROM jobs j CROSS JOIN sounds s LEFT JOIN assets a ON a.id = s.asset_id
+WHERE j.id = ? AND j.pack_id IS NULL AND s.job_id = j.id AND s.deleted_at IS NULL ORDER BY s.position`
 
 // Job returns a job with its sounds, without its place in the queue. Of a pack's job
-// there are those sounds that became final after a version, none where it is 0.
+// there are those sounds that became final after a version, none where it is 0. What it
+// returns belongs together also outside of a transaction: the sounds of a job come in one
+// statement with it, and those of a pack by its version.
 func Job(ctx context.Context, q db.Queryer, id uuid.UUID, since int64) (model.Job, error) {
-	var r jobRow
-	if err := q.Get(ctx, &r, jobColumns+`WHERE id = ?`, id); err != nil {
-		return model.Job{}, notFound(err)
+	var whole []struct {
+		soundRow
+
+		Job jobRow `db:"j"`
 	}
-	job, err := r.model()
-	switch {
-	case err != nil:
+	if err := q.Select(ctx, &whole, JobWithSounds, id); err != nil {
 		return model.Job{}, err
-	case job.PackID == nil:
-		job.Sounds, err = JobSounds(ctx, q, id)
-	case since > 0:
-		var rows []soundRow
+	}
+	if len(whole) > 0 {
+		job, err := whole[0].Job.model()
+		if err != nil {
+			return model.Job{}, err
+		}
+		rows := make([]soundRow, len(whole))
+		for i := range whole {
+			rows[i] = whole[i].soundRow
+		}
+		job.Sounds, err = soundModels(rows)
+		return job, err
+	}
+	job, err := JobHead(ctx, q, id)
+	if err != nil {
+		return model.Job{}, err
+	}
+	var rows []soundRow
+	if job.PackID != nil && since > 0 {
 		// By the version that was just read: what is newer comes with the next.
 		if err := q.Select(ctx, &rows, EndedSounds, id, since, job.Version); err != nil {
 			return model.Job{}, err
 		}
-		job.Sounds, err = soundModels(rows)
 	}
+	job.Sounds, err = soundModels(rows)
 	return job, err
+}
+
+// JobHead returns a job without its sounds and its place in the queue.
+func JobHead(ctx context.Context, q db.Queryer, id uuid.UUID) (model.Job, error) {
+	var r jobRow
+	if err := q.Get(ctx, &r, jobColumns+`WHERE id = ?`, id); err != nil {
+		return model.Job{}, notFound(err)
+	}
+	return r.model()
 }
 
 // JobVersions returns the versions of those of the jobs that exist.
@@ -190,12 +219,17 @@ func Slots(ctx context.Context, q db.Queryer) (map[model.Lane]int, error) {
 	if err := q.Select(ctx, &workers, `SELECT slots FROM workers`); err != nil {
 		return nil, err
 	}
+	return LaneSlots(workers), nil
+}
+
+// LaneSlots returns the slots of each lane where workers have so many.
+func LaneSlots(workers []int) map[model.Lane]int {
 	slots := make(map[model.Lane]int, len(model.Lanes()))
 	for _, n := range workers {
 		slots[model.Interactive] += n
 		slots[model.Bulk] += model.BulkSlots(n) // of each: that is where the cap is
 	}
-	return slots, nil
+	return slots
 }
 
 // Waiting is a queued or running task of a job, as far as its place in the queue
@@ -218,6 +252,16 @@ func Unfinished(ctx context.Context, q db.Queryer, jobID uuid.UUID) ([]Waiting, 
 SELECT id, lane, state, tag, cost, not_before, started_at FROM tasks
 WHERE job_id = ? AND state IN ('queued', 'running') ORDER BY tag, id`, jobID)
 	return rows, err
+}
+
+// OpenJobs wants an owner: the jobs of which a task is not final.
+const OpenJobs = `SELECT DISTINCT job_id FROM tasks WHERE owner = ? AND state IN ('queued', 'running') ORDER BY job_id`
+
+// UnfinishedJobs returns the ids of an owner's jobs that have not ended, the oldest first.
+func UnfinishedJobs(ctx context.Context, q db.Queryer, owner model.Caller) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := q.Select(ctx, &ids, OpenJobs, owner.Owner())
+	return ids, err
 }
 
 // Running returns all running tasks.
@@ -345,7 +389,7 @@ func Rate(ctx context.Context, q db.Queryer, n int) (float64, error) {
 	var wall, cost float64
 	weight := 1.0
 	for _, r := range rows {
-		if r.Reused || r.StartedAt == nil || r.FinishedAt == nil {
+		if r.Reused || r.StartedAt == nil || r.FinishedAt == nil || r.FinishedAt.Before(*r.StartedAt) { // a clock went back
 			continue
 		}
 		wall += weight * float64(r.FinishedAt.Sub(*r.StartedAt).Microseconds())
@@ -429,11 +473,11 @@ func Abandoned(ctx context.Context, q db.Queryer) ([]uuid.UUID, error) {
 	return ids, err
 }
 
-// StaleTickets wants a time and a limit: tickets released before then and not
-// claimed yet, the oldest first.
+// StaleTickets wants two times and a limit: tickets released by the first, or after the
+// second, and not claimed yet, the oldest first.
 const StaleTickets = `
 SELECT id, attempt, kind, lane FROM tasks
-WHERE state = 'queued' AND released_at IS NOT NULL AND released_at <= ?
+WHERE state = 'queued' AND released_at IS NOT NULL AND (released_at <= ? OR released_at > ?)
 ORDER BY released_at LIMIT ?`
 
 type ticketRow struct {
@@ -444,10 +488,11 @@ type ticketRow struct {
 }
 
 // Tickets returns up to limit tickets that were released by a time and are not
-// claimed yet, the oldest first.
-func Tickets(ctx context.Context, q db.Queryer, by time.Time, limit int) ([]model.Ticket, error) {
+// claimed yet, the oldest first; and those that were released after future, which only
+// a process whose clock is wrong can have done.
+func Tickets(ctx context.Context, q db.Queryer, by, future time.Time, limit int) ([]model.Ticket, error) {
 	var rows []ticketRow
-	if err := q.Select(ctx, &rows, StaleTickets, by, limit); err != nil {
+	if err := q.Select(ctx, &rows, StaleTickets, by, future, limit); err != nil {
 		return nil, err
 	}
 	tickets := make([]model.Ticket, len(rows))

@@ -66,6 +66,7 @@ type soundRow struct {
 	CreatedAt   time.Time  `db:"created_at"`
 	FinishedAt  *time.Time `db:"finished_at"`
 	ExpiresAt   *time.Time `db:"expires_at"`
+	DeletedAt   *time.Time `db:"deleted_at"`
 
 	AssetID    *uuid.UUID `db:"a_id"`
 	Digest     *string    `db:"a_digest"`
@@ -95,7 +96,7 @@ func (r soundRow) model() (model.Sound, error) {
 		ID: r.ID, Owner: caller(r.OwnerID, r.AnonKey), JobID: r.JobID, Position: r.Position, ParentID: r.ParentID,
 		PackID: r.PackID, Ended: r.Ended, Prompt: r.Prompt, Name: r.Name, State: model.State(r.State), Patch: p, Format: r.Format,
 		Explanation: r.Explanation, Error: failure,
-		CreatedAt: r.CreatedAt.UTC(), FinishedAt: utc(r.FinishedAt), ExpiresAt: utc(r.ExpiresAt),
+		CreatedAt: r.CreatedAt.UTC(), FinishedAt: utc(r.FinishedAt), ExpiresAt: utc(r.ExpiresAt), DeletedAt: utc(r.DeletedAt),
 	}
 	if r.TaskID != nil {
 		s.TaskID = *r.TaskID

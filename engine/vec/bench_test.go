@@ -48,6 +48,7 @@ func BenchmarkLoops(b *testing.B) {
 		{"Diffuse", func() { Diffuse(near, near, diffusion) }, func() { diffusePlain(near, near, diffusion) }},
 		{"SVFTwo", func() { SVF(y, z, &state, &c, &d, &low, true) }, func() { svfPlain(y, z, &state, &c, &d, &low, true) }},
 		{"Peak", func() { Peak(near) }, func() { peakPlain(near) }},
+		{"Range", func() { Range(near, 0, 0) }, func() { rangePlain(near, 0, 0) }},
 		{"Network", func() { net.Process(near, near) }, func() { net.processPlain(near, near) }},
 	} {
 		for _, way := range []struct {

@@ -87,5 +87,8 @@ func Blend(dst, in []float32, w *Wet) { blendPlain(dst, in, w, 0) }
 // Pack24 writes the low three bytes of each step, little-endian.
 func Pack24(dst []byte, steps []int32) { pack24Plain(dst, steps) }
 
+// Range widens a range to all samples that are numbers.
+func Range(x []float32, lo, hi float32) (float32, float32) { return rangePlain(x, lo, hi) }
+
 // Sums returns the sums of the samples with even and with odd indexes.
 func Sums(x []float32) (even, odd float64) { return sumsPlain(x) }

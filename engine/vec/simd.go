@@ -520,6 +520,30 @@ func peakLanes(x []float32) (tops [lanes]float32) {
 	return tops
 }
 
+// Range widens a range to all samples that are numbers.
+func Range(x []float32, lo, hi float32) (float32, float32) {
+	n := whole(len(x), lanes)
+	if n > 0 {
+		los, his := rangeLanes(x[:n], lo, hi)
+		lo, _ = rangePlain(los[:], lo, hi)
+		_, hi = rangePlain(his[:], lo, hi)
+	}
+	return rangePlain(x[n:], lo, hi)
+}
+
+func rangeLanes(x []float32, lo, hi float32) (los, his [lanes]float32) {
+	bottom, top := archsimd.BroadcastFloat32x8(lo), archsimd.BroadcastFloat32x8(hi)
+	for len(x) >= lanes {
+		v := load(x)
+		bottom, top = v.Min(bottom), v.Max(top)
+		x = x[lanes:]
+	}
+	bottom.Store(&los)
+	top.Store(&his)
+	archsimd.ClearAVXUpperBits()
+	return los, his
+}
+
 // Sums returns the sums of the samples with even and with odd indexes.
 func Sums(x []float32) (even, odd float64) {
 	if !wide() {

@@ -426,6 +426,19 @@ func peakPlain(x []float32) float32 {
 	return top
 }
 
+// rangePlain widens a range to all samples that are numbers.
+func rangePlain(x []float32, lo, hi float32) (float32, float32) {
+	for _, v := range x {
+		if v < lo {
+			lo = v
+		}
+		if v > hi {
+			hi = v
+		}
+	}
+	return lo, hi
+}
+
 // pack24Plain writes the low three bytes of each step, little-endian.
 func pack24Plain(dst []byte, steps []int32) {
 	dst = dst[:3*len(steps)]

@@ -229,6 +229,13 @@ func TestSumsHaveTheSameBits(t *testing.T) {
 		if even != e || odd != o || Peak(x) != peakPlain(x) {
 			t.Fatalf("%g, %g, %g, want %g, %g, %g", even, odd, Peak(x), e, o, peakPlain(x))
 		}
+		if n > 0 {
+			x[s.IntN(len(x))] = float32(math.NaN())
+		}
+		lo, hi := Range(x, 0.25, -0.25)
+		if l, h := rangePlain(x, 0.25, -0.25); lo != l || hi != h {
+			t.Fatalf("%g to %g, want %g to %g", lo, hi, l, h)
+		}
 	})
 }
 

@@ -32,11 +32,20 @@ type Farm interface {
 	Generate(ctx context.Context, caller model.Caller, req service.GenerateRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error)
 	Vary(ctx context.Context, caller model.Caller, req service.VaryRequest, idemKey string, requestHash []byte) (job model.Job, existed bool, err error)
 	Job(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error)
+	JobHead(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error)
 	Cancel(ctx context.Context, caller model.Caller, jobID uuid.UUID) (model.Job, error)
+	CancelSound(ctx context.Context, caller model.Caller, soundID uuid.UUID) (model.Job, error)
+	CancelAll(ctx context.Context, owner model.Caller) (jobs int, err error)
 	PlanPack(ctx context.Context, theme string, count int) (name string, sounds []service.PackSound, err error)
 	CreatePack(ctx context.Context, caller model.Caller, req service.PackRequest, idemKey string, requestHash []byte) (model.Pack, error)
 	RebuildPack(ctx context.Context, caller model.Caller, packID uuid.UUID) (model.Pack, error)
 	DeletePack(ctx context.Context, caller model.Caller, packID uuid.UUID) error
+	UndeletePack(ctx context.Context, caller model.Caller, packID uuid.UUID) (model.Pack, error)
+	DeleteSound(ctx context.Context, caller model.Caller, id uuid.UUID) error
+	UndeleteSound(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error)
+	RestoreAudio(ctx context.Context, caller model.Caller, soundID uuid.UUID) (model.Job, error)
+	RestorePack(ctx context.Context, caller model.Caller, packID uuid.UUID) (model.Job, error)
+	DropAsset(ctx context.Context, asset model.Asset) error
 }
 
 // Library shows callers their sounds; *service.Library is one.
@@ -53,6 +62,9 @@ type Library interface {
 // Hub tells what is new about a job; *live.Hub is one.
 type Hub interface {
 	Subscribe(ctx context.Context, jobID uuid.UUID, opt live.Options) (*live.Subscription, error)
+	// Percent returns how far the sounds of jobs are that are being rendered, 0 to 100, as
+	// far as is known.
+	Percent(ctx context.Context, jobs []uuid.UUID) map[uuid.UUID]float64
 }
 
 // Blobs opens stored files. A file that is gone is a model.Error of CodeGone.
@@ -89,6 +101,7 @@ type Observer interface {
 type Options struct {
 	Farm     Farm
 	Library  Library
+	Ops      Ops
 	Hub      Hub
 	Blobs    Blobs
 	Signer   Signer // nil: downloads are served from here
@@ -103,12 +116,18 @@ type Options struct {
 	Web      fs.FS
 	WebBuilt bool
 
+	// AdminToken lets operators in; "" = there is no /v1/admin.
+	AdminToken string
+
 	Version        string
 	PublicURL      string   // origin of the app; WebSockets from others are refused
 	TrustedProxies []string // whose X-Forwarded-For is believed
 	// MaxStreams is how many sockets and event streams one address may have open at
 	// this process; default 256, negative = no bound.
 	MaxStreams int
+	// RestoreWait is how long a download waits for audio that is rendered again; default
+	// 10 s.
+	RestoreWait time.Duration
 	// BodyTimeout is how long a client may take to send a body; default 20 s.
 	BodyTimeout time.Duration
 	Log         *slog.Logger
@@ -147,6 +166,9 @@ func New(opt Options) (*API, error) {
 	}
 	if a.opt.BodyTimeout <= 0 {
 		a.opt.BodyTimeout = 20 * time.Second
+	}
+	if a.opt.RestoreWait <= 0 {
+		a.opt.RestoreWait = 10 * time.Second
 	}
 	if a.opt.MaxStreams == 0 {
 		a.opt.MaxStreams = 256
@@ -227,6 +249,7 @@ const (
 	OwnJob  Owner = "job"     // a job that must be the caller's
 	OwnItem Owner = "sound"   // a sound that must be the caller's
 	OwnPack Owner = "pack"    // a pack that must be the caller's
+	NoOwner Owner = "ops"     // everybody's: for operators alone
 )
 
 // Route is one route with its guards.
@@ -239,18 +262,23 @@ type Route struct {
 // Routes returns every route but the browser app's. The tests hold the router, the
 // OpenAPI document and the matrix of callers to it.
 func Routes() []Route {
-	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 	read := func(o Owner) Guard { return Guard{Bucket: limit.Requests, Owner: o} }
+	change := func(o Owner) Guard { return Guard{Mutating: true, Bucket: limit.Requests, Owner: o} }
 	return []Route{
 		{post, "/v1/sounds/generate", Guard{Mutating: true, Bucket: limit.Generations, Owner: Visitor}, (*API).generate},
 		{post, "/v1/sounds/:id/variations", Guard{Mutating: true, Bucket: limit.Generations, Owner: OwnItem}, (*API).variations},
 		{get, "/v1/interpret", Guard{Bucket: limit.Interpret, Owner: Anybody}, (*API).interpret},
 		{get, "/v1/jobs/:id", read(OwnJob), (*API).job},
-		{del, "/v1/jobs/:id", Guard{Mutating: true, Bucket: limit.Requests, Owner: OwnJob}, (*API).cancel},
+		{del, "/v1/jobs/:id", change(OwnJob), (*API).cancel},
+		{del, "/v1/jobs", change(Visitor), (*API).cancelAll},
 		{get, "/v1/jobs/:id/events", read(OwnJob), (*API).events},
 		{get, "/v1/ws", read(Visitor), (*API).socket},
 		{get, "/v1/sounds", read(Visitor), (*API).sounds},
 		{get, "/v1/sounds/:id", read(OwnItem), (*API).sound},
+		{del, "/v1/sounds/:id", change(OwnItem), (*API).deleteSound},
+		{post, "/v1/sounds/:id/restore", change(OwnItem), (*API).undeleteSound},
+		{post, "/v1/sounds/:id/cancel", change(OwnItem), (*API).cancelSound},
 		{get, "/v1/sounds/:id/download", read(OwnItem), (*API).download},
 		{get, "/v1/sounds/:id/waveform", read(OwnItem), (*API).waveform},
 		{get, "/v1/sounds/:id/recipe", read(OwnItem), (*API).recipe},
@@ -258,9 +286,24 @@ func Routes() []Route {
 		{post, "/v1/packs", Guard{Mutating: true, Bucket: limit.Packs, Owner: Visitor}, (*API).createPack},
 		{get, "/v1/packs", read(Visitor), (*API).packs},
 		{get, "/v1/packs/:id", read(OwnPack), (*API).pack},
-		{del, "/v1/packs/:id", Guard{Mutating: true, Bucket: limit.Requests, Owner: OwnPack}, (*API).deletePack},
+		{del, "/v1/packs/:id", change(OwnPack), (*API).deletePack},
+		{post, "/v1/packs/:id/restore", change(OwnPack), (*API).undeletePack},
 		{get, "/v1/packs/:id/download", read(OwnPack), (*API).downloadPack},
 		{post, "/v1/packs/:id/rebuild", Guard{Mutating: true, Bucket: limit.Packs, Owner: OwnPack}, (*API).rebuildPack},
+		{get, "/v1/admin/overview", read(NoOwner), (*API).overview},
+		{post, "/v1/admin/queues/:lane/pause", change(NoOwner), (*API).pauseQueue},
+		{post, "/v1/admin/queues/:lane/resume", change(NoOwner), (*API).resumeQueue},
+		{put, "/v1/admin/concurrency", change(NoOwner), (*API).setConcurrency},
+		{put, "/v1/admin/workers/:id/concurrency", change(NoOwner), (*API).setWorkerConcurrency},
+		{post, "/v1/admin/workers/:id/drain", change(NoOwner), (*API).drainWorker},
+		{post, "/v1/admin/workers/:id/wake", change(NoOwner), (*API).wakeWorker},
+		{get, "/v1/admin/jobs", read(NoOwner), (*API).adminJobs},
+		{post, "/v1/admin/jobs/:id/cancel", change(NoOwner), (*API).adminCancel},
+		{post, "/v1/admin/jobs/:id/requeue", change(NoOwner), (*API).adminRequeue},
+		{post, "/v1/admin/owners/cancel", change(NoOwner), (*API).adminCancelOwner},
+		{get, "/v1/admin/dead", read(NoOwner), (*API).dead},
+		{post, "/v1/admin/dead/requeue", change(NoOwner), (*API).requeueDead},
+		{get, "/v1/admin/audit", read(NoOwner), (*API).audit},
 		{get, "/v1/openapi.json", read(Anybody), (*API).openapi},
 		{get, "/api/health", Guard{Owner: Anybody}, (*API).health},
 		{get, "/metrics", Guard{Owner: Anybody}, (*API).metrics},

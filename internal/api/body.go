@@ -22,12 +22,16 @@ import (
 	"patchlab/internal/service"
 )
 
-// MaxBody is the size in bytes of the largest JSON body, and of the largest
-// WebSocket message.
+// MaxBody is the size in bytes of the largest JSON body but a pack's, and of the
+// largest WebSocket message.
 const MaxBody = 64 << 10
 
-// readJSON reads a JSON body within bounds of size and time.
-func (a *API) readJSON(c *gin.Context) ([]byte, error) {
+// MaxPackBody is the same of a pack: five hundred sounds with the longest words and names,
+// also where most characters are written as escapes.
+const MaxPackBody = 2 << 20
+
+// readJSON reads a JSON body of at most limit bytes, within bounds of time.
+func (a *API) readJSON(c *gin.Context, limit int64) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if err != nil || media != "application/json" {
 		return nil, model.Errorf(model.CodeUnsupported, "the body must be JSON: send the header Content-Type: application/json")
@@ -35,12 +39,12 @@ func (a *API) readJSON(c *gin.Context) ([]byte, error) {
 	if enc := c.GetHeader("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, model.Errorf(model.CodeUnsupported, "the body must not be compressed")
 	}
-	tooLarge := model.Errorf(model.CodeTooLarge, "the body must not be larger than %d KiB", MaxBody>>10)
-	if c.Request.ContentLength > MaxBody {
+	tooLarge := model.Errorf(model.CodeTooLarge, "the body must not be larger than %d KiB", limit>>10)
+	if c.Request.ContentLength > limit {
 		c.Header("Connection", "close") // the rest is not worth reading
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		c.Header("Connection", "close")

@@ -51,6 +51,29 @@ func TestCancel(t *testing.T) {
 			require.False(t, ok)
 		})
 
+		t.Run("one of several, and then all", func(t *testing.T) {
+			t.Parallel()
+			v, stranger := p.visitor(t), p.visitor(t)
+			j := v.generate(`{"prompt":"pad","duration":10,"seed":1,"variations":2}`).is(http.StatusAccepted).job()
+			other := v.generate(long(2)).is(http.StatusAccepted).job()
+			path := "/v1/sounds/" + j.Sounds[1].ID + "/cancel"
+			stranger.do(http.MethodPost, path, nil, own, "patchlab").fails(http.StatusNotFound, model.CodeNotFound)
+			v.do(http.MethodPost, path, nil).fails(http.StatusForbidden, model.CodeForbidden)
+			got := v.do(http.MethodPost, path, nil, own, "patchlab").is(http.StatusOK).job()
+			require.NotEqual(t, "cancelled", got.State)
+			require.Equal(t, "cancelled", got.Sounds[1].State)
+			require.NotEqual(t, "cancelled", got.Sounds[0].State)
+
+			stranger.do(http.MethodDelete, "/v1/jobs", nil, own, "patchlab").is(http.StatusOK)
+			require.NotEqual(t, "cancelled", v.get("/v1/jobs/"+other.ID).is(http.StatusOK).job().State)
+			v.do(http.MethodDelete, "/v1/jobs", nil).fails(http.StatusForbidden, model.CodeForbidden)
+			v.do(http.MethodDelete, "/v1/jobs?all=1", nil, own, "patchlab").fails(http.StatusUnprocessableEntity, model.CodeInvalid, "all")
+			v.do(http.MethodDelete, "/v1/jobs", nil, own, "patchlab").is(http.StatusOK)
+			for _, id := range []string{j.ID, other.ID} {
+				require.Equal(t, "cancelled", v.get("/v1/jobs/"+id).is(http.StatusOK).job().State)
+			}
+		})
+
 		t.Run("over a socket", func(t *testing.T) {
 			t.Parallel()
 			v := p.visitor(t)

@@ -147,10 +147,14 @@ func newSound(s *model.Sound) soundDTO {
 	if out.Duration > 0 {
 		dto.Duration = &out.Duration
 	}
+	// Audio that was put away is rendered again when it is asked for.
+	if s.State == model.Succeeded {
+		download, waveform := path+"/download", path+"/waveform"
+		dto.DownloadURL, dto.WaveformURL = &download, &waveform
+	}
 	if a := s.Asset; a != nil {
 		seconds := float64(a.Frames) / float64(a.SampleRate)
-		download, waveform := path+"/download", path+"/waveform"
-		dto.Duration, dto.SizeBytes, dto.DownloadURL, dto.WaveformURL = &seconds, &a.Size, &download, &waveform
+		dto.Duration, dto.SizeBytes = &seconds, &a.Size
 	}
 	return dto
 }

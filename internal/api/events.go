@@ -34,7 +34,7 @@ func (a *API) unhurried(c *gin.Context, d time.Duration) {
 
 // events handles GET /v1/jobs/{id}/events.
 func (a *API) events(c *gin.Context) error {
-	job, err := a.ownJob(c)
+	job, err := a.ownJob(c, a.opt.Farm.JobHead)
 	if err != nil {
 		return err
 	}
@@ -107,15 +107,51 @@ func (a *API) stream(ctx context.Context, c *gin.Context, sub *live.Subscription
 // that lost the stream between the two would be told that it has had the end.
 func writeEvents(out *bytes.Buffer, m live.Message) error {
 	early := m.Job != nil && m.Job.State.Final() && (m.Type == live.Snapshot || m.Type == live.Take)
-	for _, e := range eventsOf(m) {
-		data, err := json.Marshal(e.body)
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", e.name, err)
-		}
+	all, err := encode(m)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
 		if e.name != "progress" && e.name != "waveform" && !early {
 			fmt.Fprintf(out, "id: %d\n", m.Version)
 		}
-		fmt.Fprintf(out, "event: %s\ndata: %s\n\n", e.name, data)
+		fmt.Fprintf(out, "event: %s\ndata: %s\n\n", e.name, e.data)
 	}
 	return nil
+}
+
+// encoded is one message as clients get it: JSON, or the bytes of an audio frame.
+type encoded struct {
+	name string
+	data []byte
+}
+
+// encode returns what clients are told of a message of the hub, made once for all who are
+// told the same.
+func encode(m live.Message) ([]encoded, error) {
+	type made struct {
+		all []encoded
+		err error
+	}
+	got, _ := m.Shared(func() any {
+		all, err := encodeAll(m)
+		return made{all, err}
+	}).(made)
+	return got.all, got.err
+}
+
+func encodeAll(m live.Message) ([]encoded, error) {
+	if m.Chunk != nil {
+		return []encoded{{string(live.Audio), audioFrame(m.Chunk)}}, nil
+	}
+	events := eventsOf(m)
+	all := make([]encoded, 0, len(events))
+	for _, e := range events {
+		data, err := json.Marshal(e.body)
+		if err != nil {
+			return nil, fmt.Errorf("encode %s: %w", e.name, err)
+		}
+		all = append(all, encoded{e.name, data})
+	}
+	return all, nil
 }

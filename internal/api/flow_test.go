@@ -469,22 +469,6 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestALostFile: the row is there, the bytes are not.
-func TestALostFile(t *testing.T) {
-	t.Parallel()
-	backing.Each(t, func(t *testing.T, on backing.Services) {
-		p := start(t, on, setup{slots: 1})
-		v := p.visitor(t)
-		s := v.rendered()
-		for _, key := range backing.Keys(t, p.Store) {
-			require.NoError(t, p.Store.Delete(t.Context(), key))
-		}
-		a := v.get(*s.DownloadURL).fails(http.StatusGone, model.CodeGone)
-		require.Empty(t, a.header.Get("ETag"))
-		require.Empty(t, a.header.Get("Content-Disposition"))
-	})
-}
-
 // TestQuota fills an owner's queue.
 func TestQuota(t *testing.T) {
 	t.Parallel()

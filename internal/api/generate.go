@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"patchlab/internal/live"
 	"patchlab/internal/model"
@@ -24,7 +25,7 @@ func (a *API) generate(c *gin.Context) error {
 	if err := onlyQuery(c); err != nil {
 		return err
 	}
-	r, key, err := a.order(c)
+	r, key, err := a.order(c, MaxBody)
 	if err != nil {
 		return err
 	}
@@ -39,13 +40,14 @@ func (a *API) generate(c *gin.Context) error {
 	return a.accepted(c, job)
 }
 
-// order reads the fields of a request for new work, and its idempotency key.
-func (a *API) order(c *gin.Context) (r *reader, key string, err error) {
+// order reads the fields of a request for new work, of at most limit bytes, and its
+// idempotency key.
+func (a *API) order(c *gin.Context, limit int64) (r *reader, key string, err error) {
 	key, err = idempotencyKey(c.Request.Header)
 	if err != nil {
 		return nil, "", err
 	}
-	body, err := a.readJSON(c)
+	body, err := a.readJSON(c, limit)
 	if err != nil {
 		return nil, "", err
 	}
@@ -183,7 +185,7 @@ func (a *API) interpret(c *gin.Context) error {
 
 // job handles GET /v1/jobs/{id}.
 func (a *API) job(c *gin.Context) error {
-	j, err := a.ownJob(c)
+	j, err := a.ownJob(c, a.opt.Farm.Job)
 	if err != nil {
 		return err
 	}
@@ -203,8 +205,33 @@ func (a *API) cancel(c *gin.Context) error {
 	return a.reply(c, http.StatusOK, map[string]any{"job": newJob(&j, nil)})
 }
 
-// ownJob returns the job in the path, which must be the caller's.
-func (a *API) ownJob(c *gin.Context) (model.Job, error) {
+// cancelSound handles POST /v1/sounds/{id}/cancel.
+func (a *API) cancelSound(c *gin.Context) error {
+	soundID, err := bareID(c)
+	if err != nil {
+		return err
+	}
+	j, err := a.opt.Farm.CancelSound(c.Request.Context(), caller(c), soundID)
+	if err != nil {
+		return fmt.Errorf("cancel sound: %w", err)
+	}
+	return a.reply(c, http.StatusOK, map[string]any{"job": newJob(&j, nil)})
+}
+
+// cancelAll handles DELETE /v1/jobs.
+func (a *API) cancelAll(c *gin.Context) error {
+	if err := onlyQuery(c); err != nil {
+		return err
+	}
+	n, err := a.opt.Farm.CancelAll(c.Request.Context(), caller(c))
+	if err != nil {
+		return fmt.Errorf("cancel all jobs: %w", err)
+	}
+	return a.reply(c, http.StatusOK, map[string]any{"cancelled": n})
+}
+
+// ownJob reads the job in the path, which must be the caller's.
+func (a *API) ownJob(c *gin.Context, read func(context.Context, model.Caller, uuid.UUID) (model.Job, error)) (model.Job, error) {
 	if err := onlyQuery(c); err != nil {
 		return model.Job{}, err
 	}
@@ -212,7 +239,7 @@ func (a *API) ownJob(c *gin.Context) (model.Job, error) {
 	if err != nil {
 		return model.Job{}, err
 	}
-	j, err := a.opt.Farm.Job(c.Request.Context(), caller(c), jobID)
+	j, err := read(c.Request.Context(), caller(c), jobID)
 	if err != nil {
 		return model.Job{}, fmt.Errorf("read job: %w", err)
 	}

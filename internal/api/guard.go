@@ -128,6 +128,9 @@ func (a *API) admit(c *gin.Context, g Guard) error {
 			return err
 		}
 	}
+	if g.Owner == NoOwner {
+		return a.admitOperator(c)
+	}
 	if g.Owner == Visitor && !known {
 		return a.welcome(c)
 	}

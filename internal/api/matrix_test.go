@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"patchlab/internal/api"
+	"patchlab/internal/model"
 	"patchlab/internal/testenv/backing"
 )
 
@@ -21,30 +22,49 @@ type callers struct {
 
 // matrix holds every route. One that is missing here fails TestEveryRouteIsInTheMatrix.
 func matrix() map[string]callers {
-	const ok, missing = http.StatusOK, http.StatusNotFound
+	const ok, missing, closed = http.StatusOK, http.StatusNotFound, http.StatusUnauthorized
 	return map[string]callers{
-		"POST /v1/sounds/generate":       {http.StatusAccepted, http.StatusAccepted, http.StatusAccepted},
-		"POST /v1/sounds/:id/variations": {missing, http.StatusAccepted, missing},
-		"GET /v1/interpret":              {ok, ok, ok},
-		"GET /v1/jobs/:id":               {missing, ok, missing},
-		"DELETE /v1/jobs/:id":            {missing, ok, missing},
-		"GET /v1/jobs/:id/events":        {missing, ok, missing},
-		"GET /v1/ws":                     {http.StatusSwitchingProtocols, http.StatusSwitchingProtocols, http.StatusSwitchingProtocols},
-		"GET /v1/sounds":                 {ok, ok, ok},
-		"GET /v1/sounds/:id":             {missing, ok, missing},
-		"GET /v1/sounds/:id/download":    {missing, ok, missing},
-		"GET /v1/sounds/:id/waveform":    {missing, ok, missing},
-		"GET /v1/sounds/:id/recipe":      {missing, ok, missing},
-		"POST /v1/packs/plan":            {ok, ok, ok},
-		"POST /v1/packs":                 {http.StatusAccepted, http.StatusAccepted, http.StatusAccepted},
-		"GET /v1/packs":                  {ok, ok, ok},
-		"GET /v1/packs/:id":              {missing, ok, missing},
-		"DELETE /v1/packs/:id":           {missing, http.StatusNoContent, missing},
-		"GET /v1/packs/:id/download":     {missing, ok, missing},
-		"POST /v1/packs/:id/rebuild":     {missing, http.StatusAccepted, missing},
-		"GET /v1/openapi.json":           {ok, ok, ok},
-		"GET /api/health":                {ok, ok, ok},
-		"GET /metrics":                   {ok, ok, ok},
+		"POST /v1/sounds/generate":              {http.StatusAccepted, http.StatusAccepted, http.StatusAccepted},
+		"POST /v1/sounds/:id/variations":        {missing, http.StatusAccepted, missing},
+		"GET /v1/interpret":                     {ok, ok, ok},
+		"GET /v1/jobs/:id":                      {missing, ok, missing},
+		"DELETE /v1/jobs/:id":                   {missing, ok, missing},
+		"DELETE /v1/jobs":                       {ok, ok, ok},
+		"GET /v1/jobs/:id/events":               {missing, ok, missing},
+		"GET /v1/ws":                            {http.StatusSwitchingProtocols, http.StatusSwitchingProtocols, http.StatusSwitchingProtocols},
+		"GET /v1/sounds":                        {ok, ok, ok},
+		"GET /v1/sounds/:id":                    {missing, ok, missing},
+		"DELETE /v1/sounds/:id":                 {missing, http.StatusNoContent, missing},
+		"POST /v1/sounds/:id/restore":           {missing, ok, missing},
+		"POST /v1/sounds/:id/cancel":            {missing, ok, missing},
+		"GET /v1/sounds/:id/download":           {missing, ok, missing},
+		"GET /v1/sounds/:id/waveform":           {missing, ok, missing},
+		"GET /v1/sounds/:id/recipe":             {missing, ok, missing},
+		"POST /v1/packs/plan":                   {ok, ok, ok},
+		"POST /v1/packs":                        {http.StatusAccepted, http.StatusAccepted, http.StatusAccepted},
+		"GET /v1/packs":                         {ok, ok, ok},
+		"GET /v1/packs/:id":                     {missing, ok, missing},
+		"DELETE /v1/packs/:id":                  {missing, http.StatusNoContent, missing},
+		"POST /v1/packs/:id/restore":            {missing, ok, missing},
+		"GET /v1/packs/:id/download":            {missing, ok, missing},
+		"POST /v1/packs/:id/rebuild":            {missing, http.StatusAccepted, missing},
+		"GET /v1/admin/overview":                {closed, closed, closed},
+		"POST /v1/admin/queues/:lane/pause":     {closed, closed, closed},
+		"POST /v1/admin/queues/:lane/resume":    {closed, closed, closed},
+		"PUT /v1/admin/concurrency":             {closed, closed, closed},
+		"PUT /v1/admin/workers/:id/concurrency": {closed, closed, closed},
+		"POST /v1/admin/workers/:id/drain":      {closed, closed, closed},
+		"POST /v1/admin/workers/:id/wake":       {closed, closed, closed},
+		"GET /v1/admin/jobs":                    {closed, closed, closed},
+		"POST /v1/admin/jobs/:id/cancel":        {closed, closed, closed},
+		"POST /v1/admin/jobs/:id/requeue":       {closed, closed, closed},
+		"POST /v1/admin/owners/cancel":          {closed, closed, closed},
+		"GET /v1/admin/dead":                    {closed, closed, closed},
+		"POST /v1/admin/dead/requeue":           {closed, closed, closed},
+		"GET /v1/admin/audit":                   {closed, closed, closed},
+		"GET /v1/openapi.json":                  {ok, ok, ok},
+		"GET /api/health":                       {ok, ok, ok},
+		"GET /metrics":                          {ok, ok, ok},
 	}
 }
 
@@ -62,6 +82,10 @@ func TestRouteMatrix(t *testing.T) {
 			path := func(id string) string { return strings.Replace(r.Path, ":id", id, 1) }
 			id := mine.ID
 			switch {
+			case r.Method == http.MethodDelete && r.Path == "/v1/sounds/:id":
+				id = owner.rendered().ID
+			case r.Guard.Owner == api.NoOwner:
+				id = unknown // who may not, learns nothing of what there is
 			case strings.HasPrefix(r.Path, "/v1/jobs/"):
 				id = mine.JobID
 			case strings.HasSuffix(r.Path, "/rebuild"):
@@ -102,6 +126,12 @@ func TestRouteMatrix(t *testing.T) {
 							send(r.Method, path(id)).is(c.want)
 							return
 						}
+						if r.Guard.Owner == api.NoOwner {
+							before := p.rows(t)
+							send(r.Method, path(id), "X-Requested-With", "patchlab").fails(c.want, model.CodeUnauthorized)
+							require.Equal(t, before, p.rows(t))
+							return
+						}
 						before := p.rows(t)
 						send(r.Method, path(id)).fails(http.StatusForbidden, "forbidden")
 						send(r.Method, path(id), "X-Requested-With", "XMLHttpRequest").fails(http.StatusForbidden, "forbidden")
@@ -125,6 +155,8 @@ func TestRouteMatrix(t *testing.T) {
 				})
 			}
 		}
+
+		t.Run("operators", func(t *testing.T) { operate(t, p) })
 
 		t.Run("every documented operation was answered well", func(t *testing.T) {
 			for path, item := range p.doc.Paths.Map() {
@@ -176,6 +208,7 @@ func TestEveryMutatingRouteIsGuarded(t *testing.T) {
 	t.Parallel()
 	for _, r := range api.Routes() {
 		where := r.Method + " " + r.Path
+		require.Equal(t, strings.HasPrefix(r.Path, "/v1/admin/"), r.Guard.Owner == api.NoOwner, "%s: operators alone may use /v1/admin", where)
 		require.NotEmpty(t, r.Guard.Owner, "%s: who may call?", where)
 		if r.Method != http.MethodGet {
 			require.True(t, r.Guard.Mutating, "%s needs X-Requested-With", where)
@@ -197,10 +230,10 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 			known[r.Method+r.Path] = true
 		}
 		for _, r := range api.Routes() {
-			path := strings.Replace(r.Path, ":id", uuid.NewString(), 1)
+			path := strings.Replace(strings.Replace(r.Path, ":id", uuid.NewString(), 1), ":lane", "bulk", 1)
 			for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
-				if known[method+r.Path] || r.Path == "/v1/packs/plan" && known[method+"/v1/packs/:id"] {
-					continue // "plan" may be an id, too
+				if known[method+r.Path] || known[method+strings.NewReplacer("/packs/plan", "/packs/:id", "/sounds/generate", "/sounds/:id").Replace(r.Path)] {
+					continue // "plan" and "generate" may be ids, too
 				}
 				a := v.do(method, path, nil, "X-Requested-With", "patchlab").fails(http.StatusMethodNotAllowed, "method_not_allowed")
 				require.Contains(t, a.header.Get("Allow"), r.Method)

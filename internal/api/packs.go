@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,6 +43,8 @@ type packSoundDTO struct {
 	Name        string         `json:"name"`
 	Prompt      string         `json:"prompt"`
 	State       model.State    `json:"state"`
+	Source      string         `json:"source"`
+	Peaks       []int          `json:"peaks"`
 	Duration    *float64       `json:"duration"`
 	SizeBytes   *int64         `json:"size_bytes"`
 	Error       *model.Failure `json:"error"`
@@ -55,17 +58,28 @@ func newPack(p *model.Pack, sounds []model.PackSound) packDTO {
 		Succeeded: p.Counts[model.Succeeded], Failed: p.Counts[model.Failed], Cancelled: p.Counts[model.Cancelled],
 		Job: newJob(&p.Job, nil), CreatedAt: p.CreatedAt.UTC(), ExpiresAt: utc(p.ExpiresAt),
 	}
-	if p.Asset != nil {
+	// One that was put away is made again when it is asked for.
+	if p.Asset != nil || p.Job.State == model.Succeeded {
 		download := "/v1/packs/" + p.ID.String() + "/download"
-		dto.SizeBytes, dto.DownloadURL = &p.Asset.Size, &download
+		dto.DownloadURL = &download
+	}
+	if p.Asset != nil {
+		dto.SizeBytes = &p.Asset.Size
 	}
 	for i := range sounds {
 		s := &sounds[i]
-		out := packSoundDTO{ID: s.ID, Position: s.Position, Name: s.Name, Prompt: s.Prompt, State: s.State, Error: s.Error}
-		if s.Size > 0 {
+		out := packSoundDTO{ID: s.ID, Position: s.Position, Name: s.Name, Prompt: s.Prompt, State: s.State, Source: s.Source, Peaks: make([]int, len(s.Peaks)), Error: s.Error}
+		for k, v := range s.Peaks {
+			out.Peaks[k] = int(v)
+		}
+		if s.State == model.Succeeded {
 			path := "/v1/sounds/" + s.ID.String()
-			seconds, download, waveform := s.Length.Seconds(), path+"/download", path+"/waveform"
-			out.SizeBytes, out.Duration, out.DownloadURL, out.WaveformURL = &s.Size, &seconds, &download, &waveform
+			download, waveform := path+"/download", path+"/waveform"
+			out.DownloadURL, out.WaveformURL = &download, &waveform
+		}
+		if s.Size > 0 {
+			seconds := s.Length.Seconds()
+			out.SizeBytes, out.Duration = &s.Size, &seconds
 		}
 		dto.Sounds = append(dto.Sounds, out)
 	}
@@ -77,7 +91,7 @@ func (a *API) planPack(c *gin.Context) error {
 	if err := onlyQuery(c); err != nil {
 		return err
 	}
-	r, _, err := a.order(c)
+	r, _, err := a.order(c, MaxBody)
 	if err != nil {
 		return err
 	}
@@ -110,7 +124,7 @@ func (a *API) createPack(c *gin.Context) error {
 	if err := onlyQuery(c); err != nil {
 		return err
 	}
-	r, key, err := a.order(c)
+	r, key, err := a.order(c, MaxPackBody)
 	if err != nil {
 		return err
 	}
@@ -255,9 +269,20 @@ func (a *API) deletePack(c *gin.Context) error {
 	if err := a.opt.Farm.DeletePack(c.Request.Context(), caller(c), packID); err != nil {
 		return fmt.Errorf("delete pack: %w", err)
 	}
-	c.Status(http.StatusNoContent)
-	c.Writer.WriteHeaderNow()
-	return nil
+	return a.nothing(c)
+}
+
+// undeletePack handles POST /v1/packs/{id}/restore.
+func (a *API) undeletePack(c *gin.Context) error {
+	packID, err := bareID(c)
+	if err != nil {
+		return err
+	}
+	pack, err := a.opt.Farm.UndeletePack(c.Request.Context(), caller(c), packID)
+	if err != nil {
+		return fmt.Errorf("bring back pack: %w", err)
+	}
+	return a.reply(c, http.StatusOK, newPack(&pack, nil))
 }
 
 // rebuildPack handles POST /v1/packs/{id}/rebuild.
@@ -282,11 +307,10 @@ func (a *API) downloadPack(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	pack, err := a.opt.Library.PackFile(c.Request.Context(), caller(c), packID)
-	if err != nil {
-		return fmt.Errorf("find a pack's file: %w", err)
-	}
-	return a.send(c, file{
-		asset: pack.Asset, name: pack.Name, ext: "zip", mediaType: "application/zip", limit: packTimeout,
+	return a.fetch(c, func(ctx context.Context) (file, error) {
+		pack, err := a.opt.Library.PackFile(ctx, caller(c), packID)
+		return file{asset: pack.Asset, name: pack.Name, ext: "zip", mediaType: "application/zip", limit: packTimeout}, err
+	}, func(ctx context.Context) (model.Job, error) {
+		return a.opt.Farm.RestorePack(ctx, caller(c), packID)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -12,8 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"patchlab/internal/api"
 	"patchlab/internal/format"
 	"patchlab/internal/model"
+	"patchlab/internal/service"
 	"patchlab/internal/testenv/backing"
 )
 
@@ -201,6 +204,20 @@ func (v *visitor) cancelledPack() pack {
 	return p
 }
 
+// The longest plan that keeps to the bounds of each field is no body that is too large.
+func TestLargestPlan(t *testing.T) {
+	t.Parallel()
+	p := start(t, backing.Laptop(t), setup{})
+	v := p.visitor(t)
+	var sounds []string
+	for i := range service.MaxPackSounds {
+		words := "kick " + strings.Repeat("音", 495)
+		sounds = append(sounds, fmt.Sprintf(`{"prompt":%q,"name":"%s%04d","seed":4294967295,"duration":0.05}`, words, strings.Repeat("音", 76), i))
+	}
+	got := v.post("/v1/packs", `{"sounds":[`+strings.Join(sounds, ",")+`]}`).is(http.StatusAccepted).pack()
+	require.Equal(t, service.MaxPackSounds, got.Total)
+}
+
 func TestBadPacks(t *testing.T) {
 	t.Parallel()
 	p := start(t, backing.Laptop(t), setup{})
@@ -225,10 +242,16 @@ func TestBadPacks(t *testing.T) {
 		{`{"sounds":[{"prompt":"kick","seed":-1}]}`, []string{"sounds.0.seed"}},
 		{`{"theme":"drums","count":1,"format":"exe"}`, []string{"format"}},
 		{`{"theme":"drums","count":1,"name":"con"}`, []string{"name"}},
-		{`{"theme":"drums","count":1,"sample_rate":8000}`, []string{"sounds.0.sample_rate"}},
+		{`{"theme":"drums","count":3,"sample_rate":8000}`, []string{"sample_rate"}},
+		{`{"sounds":[{"prompt":""},{"prompt":"kick"},{"prompt":"kick"}],"channels":3}`, []string{"sounds.0.prompt", "channels"}},
+		{`{"theme":"a\u0000b","sounds":[{"prompt":"kick"}]}`, []string{"theme"}},
+		{`{"theme":"` + strings.Repeat("x", 501) + `","sounds":[{"prompt":"kick"}]}`, []string{"theme"}},
+		{`{"theme":"\u202e\u200b","count":1}`, []string{"theme"}},
+		{`{"sounds":[{"prompt":"kick","name":"e\u0301"},{"prompt":"kick","name":"\u00c9"}]}`, []string{"sounds.1.name"}},
 	} {
 		v.post("/v1/packs", tt.body).fails(http.StatusUnprocessableEntity, model.CodeInvalid, tt.fields...)
 	}
+	v.post("/v1/packs", `{"theme":"drums","count":1}`+strings.Repeat(" ", api.MaxPackBody)).fails(http.StatusRequestEntityTooLarge, model.CodeTooLarge)
 	v.post("/v1/packs/plan", `{"theme":"a","count":-1}`).fails(http.StatusUnprocessableEntity, model.CodeInvalid, "count")
 	require.Zero(t, p.rows(t))
 }

@@ -50,7 +50,7 @@ func status(code model.Code) int {
 		return http.StatusGone
 	case model.CodeRateLimited, model.CodeQuota:
 		return http.StatusTooManyRequests
-	case model.CodeUnavailable:
+	case model.CodeUnavailable, model.CodeRestoring:
 		return http.StatusServiceUnavailable
 	case model.CodeMethod:
 		return http.StatusMethodNotAllowed
@@ -100,7 +100,7 @@ func (a *API) finish(c *gin.Context, err error) {
 		return
 	}
 	p, retryAfter := problemOf(err, requestID(c))
-	if p.Status >= http.StatusInternalServerError {
+	if p.Status >= http.StatusInternalServerError && p.Code != model.CodeRestoring {
 		a.log.ErrorContext(c.Request.Context(), "a request failed", "request_id", p.RequestID, "route", c.FullPath(), "err", err)
 	}
 	if c.Writer.Written() {
@@ -142,6 +142,13 @@ func (a *API) reply(c *gin.Context, status int, v any) error {
 	c.Header("Content-Type", "application/json")
 	c.Writer.WriteHeader(status)
 	a.write(c, body)
+	return nil
+}
+
+// nothing answers that all is done.
+func (a *API) nothing(c *gin.Context) error {
+	c.Status(http.StatusNoContent)
+	c.Writer.WriteHeaderNow()
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (a *API) openapi(c *gin.Context) error {
 func (a *API) app(c *gin.Context) error {
 	p := c.Request.URL.Path
 	if strings.HasPrefix(p, "/v1/") || p == "/v1" || strings.HasPrefix(p, "/api/") || p == "/api" {
-		return model.Errorf(model.CodeNotFound, "there is nothing at this address; /docs describes what there is")
+		return nothingHere()
 	}
 	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
 		c.Header("Allow", "GET, HEAD")

@@ -381,7 +381,7 @@ func (s *session) generate(ctx context.Context, m *message) error {
 // subscribe starts to tell the client of a job of its own.
 func (s *session) subscribe(ctx context.Context, jobID uuid.UUID, audio bool) error {
 	s.slowDown(ctx)
-	if _, err := s.api.opt.Farm.Job(ctx, s.caller, jobID); err != nil {
+	if _, err := s.api.opt.Farm.JobHead(ctx, s.caller, jobID); err != nil {
 		return err //nolint:wrapcheck // refuse logs it with the message's type
 	}
 	return s.watch(ctx, jobID, audio)
@@ -401,9 +401,7 @@ func (s *session) cancel(ctx context.Context, jobID uuid.UUID) error {
 	if watched {
 		return nil
 	}
-	for _, e := range eventsOf(live.Ended(&job)) {
-		s.send(ctx, e.body)
-	}
+	s.tell(ctx, live.Ended(&job))
 	return nil
 }
 
@@ -488,18 +486,30 @@ func (s *session) forward(ctx context.Context, w *watching) {
 			s.end(closeSlow, "connect again")
 			return
 		}
-		if m.Chunk != nil {
-			if !s.put(ctx, frame{websocket.BinaryMessage, audioFrame(m.Chunk)}) {
-				return
-			}
-			continue
-		}
-		for _, e := range eventsOf(m) {
-			if !s.send(ctx, e.body) {
-				return
-			}
+		if !s.tell(ctx, m) {
+			return
 		}
 	}
+}
+
+// tell puts what a message of the hub says in line, waiting while the line is full; false
+// when the socket ends.
+func (s *session) tell(ctx context.Context, m live.Message) bool {
+	all, err := encode(m)
+	if err != nil {
+		s.api.log.ErrorContext(ctx, "cannot encode a message", "request_id", s.id, "err", err)
+		return true
+	}
+	kind := websocket.TextMessage
+	if m.Chunk != nil {
+		kind = websocket.BinaryMessage
+	}
+	for _, e := range all {
+		if !s.put(ctx, frame{kind, e.data}) {
+			return false
+		}
+	}
+	return true
 }
 
 // audioFrame is a stretch of preview PCM as it goes over the socket: job, sound,

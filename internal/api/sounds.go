@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -40,8 +41,8 @@ func (a *API) sounds(c *gin.Context) error {
 }
 
 // pageOf reads which page of a list is asked for.
-func pageOf(c *gin.Context) (cursor string, limit int, err error) {
-	if err := onlyQuery(c, "cursor", "limit"); err != nil {
+func pageOf(c *gin.Context, filters ...string) (cursor string, limit int, err error) {
+	if err := onlyQuery(c, append(filters, "cursor", "limit")...); err != nil {
 		return "", 0, err
 	}
 	limit = 20
@@ -90,11 +91,12 @@ func (a *API) download(c *gin.Context) error {
 	if given && inline != "1" {
 		return model.Invalid(model.FieldError{Field: "inline", Message: "must be 1, or absent"})
 	}
-	s, err := a.opt.Library.Rendered(c.Request.Context(), caller(c), soundID)
-	if err != nil {
-		return fmt.Errorf("find a sound's file: %w", err)
-	}
-	return a.send(c, file{asset: s.Asset, name: s.Name, ext: s.Format, mediaType: "audio/wav", inline: given, limit: downloadTimeout})
+	return a.fetch(c, func(ctx context.Context) (file, error) {
+		s, err := a.opt.Library.Rendered(ctx, caller(c), soundID)
+		return file{asset: s.Asset, name: s.Name, ext: s.Format, mediaType: "audio/wav", inline: given, limit: downloadTimeout}, err
+	}, func(ctx context.Context) (model.Job, error) {
+		return a.opt.Farm.RestoreAudio(ctx, caller(c), soundID)
+	})
 }
 
 // file is a stored file as it is sent.
@@ -113,7 +115,7 @@ func (a *API) send(c *gin.Context, f file) error {
 	}
 	blob, err := a.opt.Blobs.Open(c.Request.Context(), f.asset.Key)
 	if err != nil {
-		return fmt.Errorf("open file %s: %w", f.asset.Key, err)
+		return fmt.Errorf("open file %s: %w", f.asset.Key, lost(err))
 	}
 	defer func() {
 		if err := blob.Close(); err != nil {
@@ -164,7 +166,7 @@ func (a *API) redirect(c *gin.Context, f file) error {
 	// Asked here, because what the other server says of a file that is gone is not
 	// for people.
 	if err := a.opt.Blobs.Stat(ctx, f.asset.Key); err != nil {
-		return fmt.Errorf("find file %s: %w", f.asset.Key, err)
+		return fmt.Errorf("find file %s: %w", f.asset.Key, lost(err))
 	}
 	at, err := a.opt.Signer.URL(ctx, f.asset.Key, signedFor, f.mediaType, disposition(f.name, f.ext, f.inline))
 	if err != nil {
@@ -241,7 +243,13 @@ func (a *API) waveform(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.opt.Library.Rendered(c.Request.Context(), caller(c), soundID)
+	var s model.Sound
+	err = a.restored(c, func(ctx context.Context) (err error) {
+		s, err = a.opt.Library.Rendered(ctx, caller(c), soundID)
+		return err
+	}, func(ctx context.Context) (model.Job, error) {
+		return a.opt.Farm.RestoreAudio(ctx, caller(c), soundID)
+	})
 	if err != nil {
 		return fmt.Errorf("find a sound's waveform: %w", err)
 	}

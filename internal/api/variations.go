@@ -17,7 +17,7 @@ func (a *API) variations(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	r, key, err := a.order(c)
+	r, key, err := a.order(c, MaxBody)
 	if err != nil {
 		return err
 	}

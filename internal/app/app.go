@@ -52,8 +52,10 @@ func AllInOne() Roles { return Roles{API: true, Worker: true, Janitor: true, Emb
 type Options struct {
 	Config  config.Config
 	Roles   Roles
-	Version string    // of this build
-	Random  io.Reader // for cookies and seeds; safe for concurrent use
+	Version string        // of this build
+	Random  io.Reader     // for cookies and seeds; safe for concurrent use
+	Look    bool          // change nothing: no migration, no probe of the store
+	Clock   service.Clock // default service.SystemClock
 	Log     *slog.Logger
 }
 
@@ -84,8 +86,8 @@ type closer struct {
 // New builds and starts the parts. Where one cannot start, those before it are
 // stopped again.
 func New(ctx context.Context, opt Options) (*App, error) {
-	a := &App{opt: opt, log: opt.Log, failed: make(chan error, 1)}
-	if err := a.check(); err != nil {
+	a, err := prepare(opt)
+	if err != nil {
 		return nil, err
 	}
 	boot, cancel := context.WithTimeout(ctx, bootTimeout)
@@ -94,6 +96,15 @@ func New(ctx context.Context, opt Options) (*App, error) {
 		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 	}
 	return a, nil
+}
+
+// prepare returns a process without its parts, or refuses one that cannot work.
+func prepare(opt Options) (*App, error) {
+	if opt.Clock == nil {
+		opt.Clock = service.SystemClock{}
+	}
+	a := &App{opt: opt, log: opt.Log, failed: make(chan error, 1)}
+	return a, a.check()
 }
 
 // check refuses a process that cannot work with what it was given.
@@ -204,6 +215,7 @@ type parts struct {
 	farm      *service.Farm
 	library   *service.Library
 	keeper    *service.Keeper
+	ops       *service.Ops
 	health    *health.Monitor
 	metrics   *telemetry.Metrics
 	tasks     *queue.Server // what the worker runs, and how much at a time; nil without a worker
@@ -227,18 +239,26 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.background("releaser", p.farm.RunReleaser)
 	if a.opt.Roles.Worker {
-		if err := a.startWorker(p); err != nil {
+		if err := a.startWorker(ctx, p); err != nil {
 			return err
 		}
 	}
 	if a.opt.Roles.Janitor {
-		j := janitor.New(p.farm, p.keeper, p.store, p.tickets, janitor.Config{Log: a.log.With("part", "janitor")})
+		j := a.janitor(p)
+		p.metrics.ExpectChores(j.Chores())
 		a.background("janitor", j.Run)
 	}
 	if a.opt.Roles.API {
 		return a.startAPI(ctx, p)
 	}
 	return a.startOps(ctx, p)
+}
+
+// janitor returns the janitor of what is open.
+func (a *App) janitor(p *parts) *janitor.Janitor {
+	return janitor.New(p.farm, p.keeper, p.store, p.tickets, live.NewStored(p.redis), janitor.Config{
+		Observer: p.metrics, Now: a.opt.Clock.Now, Log: a.log.With("part", "janitor"),
+	})
 }
 
 // open opens what holds the data. Where several of the servers cannot be used it
@@ -259,10 +279,11 @@ func (a *App) open(ctx context.Context) (*parts, error) {
 	p.tickets = queue.NewClient(p.redis)
 	p.publisher = live.NewPublisher(p.redis, a.log.With("part", "live"))
 	deps := service.Deps{
-		DB: p.db, Tickets: p.tickets, Publisher: p.publisher, Random: a.opt.Random, Log: a.log.With("part", "service"),
-		Config: service.Config{MaxJobSamples: cfg.MaxJobSamples, MaxQueued: cfg.MaxQueued, AnonymousTTL: cfg.AnonymousTTL},
+		DB: p.db, Tickets: p.tickets, Publisher: p.publisher, Clock: a.opt.Clock, Random: a.opt.Random, Log: a.log.With("part", "service"),
+		Config: service.Config{MaxJobSamples: cfg.MaxJobSamples, MaxQueued: cfg.MaxQueued, AnonymousTTL: cfg.AnonymousTTL, AssetTTL: cfg.AssetTTL, DeleteGrace: cfg.DeleteGrace},
 	}
 	p.farm, p.library, p.keeper = service.NewFarm(deps), service.NewLibrary(deps), service.NewKeeper(deps)
+	p.ops = service.NewOps(p.farm)
 	p.health = health.New(a.opt.Version, map[string]health.Check{
 		"database": p.farm.Ping,
 		"redis":    func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
@@ -284,7 +305,7 @@ func (a *App) openDatabase(ctx context.Context, p *parts) error {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	a.onStop("database", func(context.Context) error { return p.db.Close() })
-	if cfg.AutoMigrate {
+	if cfg.AutoMigrate && !a.opt.Look {
 		if err := p.db.Migrate(ctx); err != nil {
 			return fmt.Errorf("bring the database up to date: %w", err)
 		}
@@ -313,6 +334,10 @@ func (a *App) openStore(ctx context.Context, p *parts) error {
 		return fmt.Errorf("open the asset store: %w", err)
 	}
 	a.onStop("asset store", func(context.Context) error { return s3.Close() })
+	if a.opt.Look {
+		p.store = s3
+		return nil
+	}
 	if err := s3.Prepare(ctx); err != nil {
 		return fmt.Errorf("check S3_ENDPOINT and S3_BUCKET: %w", err)
 	}
@@ -354,7 +379,7 @@ func (a *App) openRedis(ctx context.Context, p *parts) error {
 }
 
 // startWorker starts the worker and, after it, what feeds it.
-func (a *App) startWorker(p *parts) error {
+func (a *App) startWorker(ctx context.Context, p *parts) error {
 	host, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("read the host's name: %w", err)
@@ -362,17 +387,26 @@ func (a *App) startWorker(p *parts) error {
 	log := a.log.With("part", "worker")
 	slots := a.opt.Config.WorkerConcurrency.Count()
 	p.metrics.Expect(lanes(), worker.Outcomes())
+	name := a.opt.Config.WorkerName
+	if name == "" {
+		name = host
+	}
 	w := worker.New(p.farm, p.store, p.publisher, worker.Config{
-		Host: host, Version: a.opt.Version, Slots: slots, MaxSpeed: a.opt.Config.RenderMaxSpeed, Observer: p.metrics, Log: log,
+		Name: name, Host: host, Version: a.opt.Version, Slots: slots, MaxSpeed: a.opt.Config.RenderMaxSpeed, Observer: p.metrics, Log: log,
 	})
-	a.background("worker", w.Run)
-	a.background("cancellations", func(ctx context.Context) { live.Cancellations(ctx, p.redis, log, w.Cancel) })
 	grace := a.opt.Config.DrainGrace
 	if grace == 0 {
 		grace = -1 // none; 0 would be the queue's default
 	}
 	p.tasks = queue.NewServer(p.redis, queue.ServerConfig{Concurrency: slots, Grace: grace, Log: log}, w.Handle)
 	p.metrics.WatchWorker(p.tasks.Running, func() int { return p.tasks.Limits().Concurrency })
+	tune := &tuning{app: a, parts: p, worker: w, name: name, configured: slots}
+	if err := tune.apply(ctx); err != nil { // before it takes anything: it may be drained
+		return err
+	}
+	a.background("worker", w.Run)
+	a.background("cancellations", func(ctx context.Context) { live.Cancellations(ctx, p.redis, log, w.Cancel) })
+	a.background("tuning", tune.run)
 	if err := p.tasks.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
@@ -404,6 +438,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 	edge, err := api.New(api.Options{
 		Farm:    p.farm,
 		Library: p.library,
+		Ops:     p.ops,
 		Hub:     hub,
 		Blobs:   blobs{p.store},
 		Signer:  p.signer,
@@ -414,6 +449,7 @@ func (a *App) startAPI(ctx context.Context, p *parts) error {
 			Requests:    a.opt.Config.RateRequests,
 			Log:         log,
 		}),
+		AdminToken:     a.opt.Config.AdminToken.Reveal(),
 		Visitors:       auth.NewVisitors(a.opt.Random),
 		Health:         p.health,
 		Metrics:        p.metrics,

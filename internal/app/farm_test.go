@@ -111,6 +111,18 @@ func TestTheFarmInSeparateProcesses(t *testing.T) {
 		require.Equal(t, 0, probe.ended(), probe.logged())
 	}
 	require.Equal(t, 1, renders, "one worker rendered it")
+	_, counted := get(t, all[4].url+"/metrics")
+	require.Contains(t, counted, `patchlab_janitor_total{chore="sounds_expired"} 0`)
+	dry := exec.CommandContext(t.Context(), program("janitor"), "--dry-run")
+	dry.Env = env
+	var complaints bytes.Buffer
+	dry.Stderr = &complaints
+	table, err := dry.Output()
+	require.NoError(t, err, complaints.String())
+	require.Regexp(t, `(?m)^chore +would remove +first$`, string(table))
+	require.Regexp(t, `(?m)^orphans_deleted +0 *$`, string(table))
+	require.Equal(t, 2, launch(t, "janitor", []string{"--dry"}, env...).ended())
+	require.Equal(t, 2, launch(t, "api", []string{"--dry-run"}, env...).ended())
 	for _, p := range all {
 		require.Equal(t, 0, p.terminate(), p.logged())
 		require.NotContains(t, p.logged(), `"level":"WARN"`, p.name)

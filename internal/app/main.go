@@ -58,7 +58,11 @@ func Command(ctx context.Context, name string, roles Roles, args []string, stder
 	case len(args) == 1 && args[0] == "health":
 		return HealthMain(ctx, stderr)
 	}
-	_, _ = fmt.Fprintf(stderr, "usage: %s [health]; it is configured by environment variables, see docs/operations.md\n", name)
+	usage := "[health]"
+	if roles == (Roles{Janitor: true}) {
+		usage = "[health|--dry-run]"
+	}
+	_, _ = fmt.Fprintf(stderr, "usage: %s %s; it is configured by environment variables, see docs/operations.md\n", name, usage)
 	return 2
 }
 

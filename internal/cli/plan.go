@@ -169,13 +169,13 @@ func (p *plan) checkNames() []model.FieldError {
 		return wrong == ""
 	}
 	check("name", p.Name)
-	first := make(map[string]int, len(p.Sounds)) // by name, in lower case
+	first := make(map[string]int, len(p.Sounds)) // by the key of the name
 	for i, s := range p.Sounds {
 		field := fmt.Sprintf("sounds.%d.name", i)
 		if !check(field, s.Name) {
 			continue
 		}
-		key := strings.ToLower(s.Name)
+		key := format.NameKey(s.Name)
 		if at, taken := first[key]; taken {
 			faults = append(faults, model.FieldError{Field: field, Message: fmt.Sprintf("is that of sounds.%d too: give each file a name of its own", at)})
 			continue
@@ -197,7 +197,7 @@ func (p *plan) fillNames() {
 	taken := make(map[string]bool, len(p.Sounds))
 	for _, s := range p.Sounds {
 		if s.Name != "" {
-			taken[strings.ToLower(s.Name)] = true
+			taken[format.NameKey(s.Name)] = true
 		}
 	}
 	for i := range p.Sounds {

@@ -47,6 +47,7 @@ type Config struct {
 	S3PublicEndpoint string `env:"S3_PUBLIC_ENDPOINT" want:"an http or https URL without a path, and S3_ENDPOINT too" doc:"How browsers reach the S3 server. With it, downloads are redirected there, to a signed address of 60 s. Unset: the API passes them on."`
 
 	WorkerConcurrency Slots         `env:"WORKER_CONCURRENCY" envDefault:"auto" want:"auto or a whole number from 1 to 1024" doc:"How many tasks a worker runs at once. Bulk work (packs) may fill all but a quarter of them, at least one where there are two. auto: so many that bulk work alone uses every CPU that the machine or its cgroup grants (3 for 2 CPUs, 5 for 4)."`
+	WorkerName        string        `env:"WORKER_NAME" want:"1 to 100 letters, digits, dots, hyphens and underscores" doc:"What ops know the worker by: its settings are kept by this name, over restarts. Workers that share a name share them. Unset: the name of the host."`
 	RenderMaxSpeed    float64       `env:"RENDER_MAX_SPEED" envDefault:"0" min:"0" max:"100000" want:"a number from 0 to 100000" doc:"The speed limit of a render as a multiple of real time, to watch one in a demo or a test. 0: none."`
 	DrainGrace        time.Duration `env:"DRAIN_GRACE" envDefault:"30s" min:"0s" max:"1h" want:"a duration from 0s to 1h, such as 30s" doc:"How long a stopping process waits for work in hand before it hands it back."`
 
@@ -58,6 +59,10 @@ type Config struct {
 	MaxQueued       int    `env:"MAX_QUEUED" envDefault:"1000" min:"1" max:"1000000" want:"a whole number from 1 to 1000000" doc:"The most unfinished renders of one owner."`
 
 	AnonymousTTL time.Duration `env:"ANONYMOUS_TTL" envDefault:"24h" min:"1m" max:"8760h" want:"a duration from 1m to 8760h, such as 24h" doc:"How long the sounds of a visitor without an account live."`
+	AssetTTL     time.Duration `env:"ASSET_TTL" envDefault:"720h" min:"0s" max:"87600h" want:"a duration from 0s to 87600h, such as 720h" doc:"How long the audio of users' sounds, and the ZIPs of their packs, are kept. The sounds stay, and are rendered again for a download. 0s: for ever."`
+	DeleteGrace  time.Duration `env:"DELETE_GRACE" envDefault:"24h" min:"1m" max:"8760h" want:"a duration from 1m to 8760h, such as 24h" doc:"How long what was deleted can be brought back."`
+
+	AdminToken Secret `env:"ADMIN_TOKEN" want:"at least 16 characters without spaces" doc:"Who sends it as Authorization: Bearer may use /v1/admin. Unset: there is no /v1/admin."`
 
 	TrustedProxies []string   `env:"TRUSTED_PROXIES" envSeparator:"," want:"addresses or networks, separated by commas" doc:"Proxies whose X-Forwarded-For is believed. Unset: none."`
 	LogLevel       slog.Level `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" doc:"The least level that is logged."`
@@ -283,6 +288,12 @@ func (l *loader) check(c *Config) {
 		l.wants("REDIS_URL")
 	}
 	l.checkS3(c)
+	if n := c.WorkerName; len(n) > 100 || strings.Trim(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
+		l.wants("WORKER_NAME")
+	}
+	if t := c.AdminToken.Reveal(); t != "" && (len(t) < 16 || strings.ContainsFunc(t, func(r rune) bool { return r <= ' ' || r > '~' })) {
+		l.wants("ADMIN_TOKEN")
+	}
 	for i, p := range c.TrustedProxies {
 		p = strings.TrimSpace(p)
 		c.TrustedProxies[i] = p

@@ -44,7 +44,7 @@ func TestDefaults(t *testing.T) {
 		Addr: ":8080", PublicURL: "http://localhost:8080", DataDir: "./data",
 		AutoMigrate: true, S3Bucket: "patchlab", S3Region: "us-east-1", DrainGrace: 30 * time.Second,
 		RateLimits: true, RateGenerations: 50, RatePacks: 20, RateRequests: 100,
-		MaxJobSamples: 1 << 25, MaxQueued: 1000, AnonymousTTL: 24 * time.Hour,
+		MaxJobSamples: 1 << 25, MaxQueued: 1000, AnonymousTTL: 24 * time.Hour, AssetTTL: 720 * time.Hour, DeleteGrace: 24 * time.Hour,
 	}, c)
 	require.Equal(t, runtime.GOMAXPROCS(0), model.BulkSlots(c.WorkerConcurrency.Count()), "bulk work can use every CPU")
 	require.Equal(t, "data/patchlab.db", c.DatabasePath())
@@ -59,7 +59,7 @@ func TestEverySetting(t *testing.T) {
 		"S3_ENDPOINT=http://minio:9000/", "S3_BUCKET=sounds", "S3_REGION=eu-1", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "S3_PUBLIC_ENDPOINT=https://files.example",
 		"REDIS_URL=redis://:p@redis:6379/1", "WORKER_CONCURRENCY=3", "RENDER_MAX_SPEED=1.5", "DRAIN_GRACE=5s",
 		"RATE_LIMITS=off", "RATE_GENERATIONS=1", "RATE_PACKS=11", "RATE_REQUESTS=2", "MAX_JOB_SAMPLES=3", "MAX_QUEUED=4",
-		"ANONYMOUS_TTL=90m", "TRUSTED_PROXIES=10.0.0.0/8, ::1", "LOG_LEVEL=debug", "UNRELATED=x", "=C:=weird",
+		"ANONYMOUS_TTL=90m", "ASSET_TTL=0s", "DELETE_GRACE=2h", "WORKER_NAME=worker-1", "ADMIN_TOKEN=open-sesame-2026!", "TRUSTED_PROXIES=10.0.0.0/8, ::1", "LOG_LEVEL=debug", "UNRELATED=x", "=C:=weird",
 	}, files{}.read)
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
@@ -68,7 +68,7 @@ func TestEverySetting(t *testing.T) {
 		S3Endpoint: "http://minio:9000", S3Bucket: "sounds", S3Region: "eu-1", S3AccessKey: "a", S3SecretKey: "b", S3PublicEndpoint: "https://files.example",
 		RedisURL: "redis://:p@redis:6379/1", WorkerConcurrency: 3, RenderMaxSpeed: 1.5, DrainGrace: 5 * time.Second,
 		RateGenerations: 1, RatePacks: 11, RateRequests: 2, MaxJobSamples: 3, MaxQueued: 4,
-		AnonymousTTL: 90 * time.Minute, TrustedProxies: []string{"10.0.0.0/8", "::1"}, LogLevel: slog.LevelDebug,
+		AnonymousTTL: 90 * time.Minute, DeleteGrace: 2 * time.Hour, WorkerName: "worker-1", AdminToken: "open-sesame-2026!", TrustedProxies: []string{"10.0.0.0/8", "::1"}, LogLevel: slog.LevelDebug,
 	}, c)
 	require.Equal(t, 3, c.WorkerConcurrency.Count())
 }
@@ -80,7 +80,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 		"S3_ENDPOINT=minio:9000", "S3_BUCKET=No", "S3_REGION=a b", "S3_PUBLIC_ENDPOINT=x",
 		"REDIS_URL=redis://:hunter2@[bad", "WORKER_CONCURRENCY=0", "RENDER_MAX_SPEED=NaN", "DRAIN_GRACE=30",
 		"RATE_LIMITS=no", "RATE_GENERATIONS=many", "RATE_PACKS=0", "RATE_REQUESTS=0", "MAX_JOB_SAMPLES=1e9", "MAX_QUEUED=9999999999999999999",
-		"ANONYMOUS_TTL=1s", "TRUSTED_PROXIES=proxy.local", "LOG_LEVEL=loud",
+		"ANONYMOUS_TTL=1s", "ASSET_TTL=-1s", "DELETE_GRACE=0s", "WORKER_NAME=a b", "ADMIN_TOKEN=hunter2", "TRUSTED_PROXIES=proxy.local", "LOG_LEVEL=loud",
 	}, files{}.read)
 	var e *config.Error
 	require.ErrorAs(t, err, &e)

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 )
 
 // MaxName is the length of the longest name of a file or a pack, in characters.
@@ -60,6 +63,12 @@ func device(name string) bool {
 	return ok && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
 }
 
+// NameKey is the same for names that some system takes for one: whatever their case is, and
+// whether an accent is a character of its own.
+func NameKey(name string) string {
+	return norm.NFC.String(cases.Fold().String(norm.NFD.String(name)))
+}
+
 // madeName is the length of the longest name made from words, in characters.
 const madeName = 60
 
@@ -94,17 +103,17 @@ func NameOf(words string) string {
 }
 
 // NamesOf makes a name from each of a list of words, no two alike, also where case makes
-// no difference. What is taken already, in lower case, is in taken, and the new ones are
-// added to it.
+// no difference. The keys of what is taken already are in taken, and those of the new ones
+// are added to it.
 func NamesOf(words []string, taken map[string]bool) []string {
 	names := make([]string, len(words))
 	for i, w := range words {
 		base := NameOf(w)
 		names[i] = base
-		for n := 2; taken[strings.ToLower(names[i])]; n++ {
+		for n := 2; taken[NameKey(names[i])]; n++ {
 			names[i] = fmt.Sprintf("%s-%d", base, n)
 		}
-		taken[strings.ToLower(names[i])] = true
+		taken[NameKey(names[i])] = true
 	}
 	return names
 }

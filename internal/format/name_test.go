@@ -57,3 +57,23 @@ func FuzzNamesOf(f *testing.F) {
 		}
 	})
 }
+
+// Names are alike where some system would write one file over the other.
+func TestNameKey(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b  string
+		alike bool
+	}{
+		{"Kick", "kick", true},
+		{"e\u0301", "\u00e9", true},
+		{"E\u0301", "\u00e9", true},
+		{"Straße", "STRASSE", true},
+		{"\u212a", "k", true},
+		{"σ", "ς", true},
+		{"e", "é", false},
+		{"kick", "kick-2", false},
+	} {
+		assert.Equal(t, tt.alike, format.NameKey(tt.a) == format.NameKey(tt.b), "%q and %q", tt.a, tt.b)
+	}
+}

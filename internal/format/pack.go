@@ -78,7 +78,7 @@ func (p *Pack) Check() error {
 		if wrong := CheckName(s.Name); wrong != "" {
 			return fmt.Errorf("pack: the name of sound %d %s", i, wrong)
 		}
-		if key := strings.ToLower(s.Name); seen[key] {
+		if key := NameKey(s.Name); seen[key] {
 			return fmt.Errorf("pack: two sounds have the name %q", s.Name)
 		} else {
 			seen[key] = true

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"patchlab/internal/service"
 	"patchlab/storage"
 )
@@ -23,17 +25,24 @@ import (
 type Farm interface {
 	Sweep(ctx context.Context) (int, error)
 	ReapDead(ctx context.Context, watch *service.BeatWatch) (int, error)
+	Repair(ctx context.Context) (int, error)
 }
 
 // Keeper removes rows; *service.Keeper is one.
 type Keeper interface {
 	ExpireAnonymous(ctx context.Context) (jobs, sounds int, err error)
+	PurgePacks(ctx context.Context) (int, error)
+	PurgeSounds(ctx context.Context) (int, error)
+	ExpireAudio(ctx context.Context) (int, error)
+	ExpireZIPs(ctx context.Context) (int, error)
 	RemoveUnreferencedAssets(ctx context.Context) (int, error)
 	DueTrash(ctx context.Context, limit int) ([]string, error)
-	ForgetTrash(ctx context.Context, keys []string) error
+	ForgetTrash(ctx context.Context, keys []string) (int, error)
 	LiveKeys(ctx context.Context, keys []string) (map[string]bool, error)
 	ExpireIdempotencyKeys(ctx context.Context) (int, error)
 	ForgetIdleShares(ctx context.Context) (int, error)
+	EndedJobs(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	Forecast(ctx context.Context) (service.Forecast, error)
 }
 
 // Store is where the files are; every storage.Store is one.
@@ -41,19 +50,42 @@ type Store interface {
 	Delete(ctx context.Context, key string) error
 	List(ctx context.Context, after string, fn func(storage.Info) error) error
 	SweepTemp(ctx context.Context, before time.Time) (int, error)
+	CountTemp(ctx context.Context, before time.Time) (int, error)
 }
 
 // Tickets is the queue; *queue.Client is one.
 type Tickets interface {
 	ForgetArchived(ctx context.Context) (int, error)
+	CountArchived(ctx context.Context) (int, error)
 }
+
+// Progress is what Redis keeps of how jobs come on; *live.Stored is one.
+type Progress interface {
+	Endless(ctx context.Context, fn func(jobs []uuid.UUID) error) error
+	Forget(ctx context.Context, jobs []uuid.UUID) (int, error)
+}
+
+// Observer is told of each run of a verb, to count it; *telemetry.Metrics is one.
+type Observer interface {
+	// Tidied says with how many things a verb has dealt, and whether it was well.
+	Tidied(chore string, things int, well bool)
+}
+
+type unobserved struct{}
+
+func (unobserved) Tidied(string, int, bool) {}
 
 // The verbs, in the order in which RunOnce does them: what one frees the next can
 // remove.
 const (
 	Reap        = "workers_reaped"
 	Sweep       = "tasks_swept"
+	Repair      = "jobs_repaired"
 	Expire      = "sounds_expired"
+	Packs       = "packs_purged"
+	Sounds      = "sounds_purged"
+	Audio       = "audio_expired"
+	ZIPs        = "zips_expired"
 	Assets      = "assets_removed"
 	Trash       = "blobs_deleted"
 	Orphans     = "orphans_deleted"
@@ -61,11 +93,12 @@ const (
 	Idempotency = "idempotency_keys_expired"
 	Shares      = "shares_forgotten"
 	Archived    = "tickets_forgotten"
+	Stale       = "progress_forgotten"
 )
 
 // Config says how a Janitor works. Zero values mean the defaults.
 type Config struct {
-	Lost        time.Duration    // between looks for lost work and dead workers; default 2 s
+	Lost        time.Duration    // between looks for lost work and dead workers; default 1 s
 	Expiry      time.Duration    // between removals of what has expired; default 1 min
 	Upkeep      time.Duration    // between the small chores; default 10 min
 	OrphansAge  time.Duration    // a file without a row is an orphan at this age, by its key; default 24 h
@@ -73,6 +106,7 @@ type Config struct {
 	UploadsAge  time.Duration    // an upload is given up after no write for so long; default 1 h
 	Timeout     time.Duration    // bounds one run of a verb; default 10 min
 	Now         func() time.Time // default time.Now
+	Observer    Observer         // default: none
 	Log         *slog.Logger     // default: discard
 }
 
@@ -81,7 +115,7 @@ func (c Config) withDefaults() Config {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&c.Lost, 2 * time.Second},
+		{&c.Lost, time.Second},
 		{&c.Expiry, time.Minute},
 		{&c.Upkeep, 10 * time.Minute},
 		{&c.OrphansAge, 24 * time.Hour},
@@ -95,6 +129,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -115,13 +152,14 @@ type verb struct {
 
 // Janitor does its verbs, each at a pace of its own.
 type Janitor struct {
-	farm    Farm
-	keeper  Keeper
-	store   Store
-	tickets Tickets
-	cfg     Config
-	watch   service.BeatWatch
-	verbs   []verb
+	farm     Farm
+	keeper   Keeper
+	store    Store
+	tickets  Tickets
+	progress Progress
+	cfg      Config
+	watch    service.BeatWatch
+	verbs    []verb
 
 	mu          sync.Mutex
 	total       map[string]int
@@ -129,15 +167,20 @@ type Janitor struct {
 }
 
 // New returns a Janitor.
-func New(farm Farm, keeper Keeper, store Store, tickets Tickets, cfg Config) *Janitor {
+func New(farm Farm, keeper Keeper, store Store, tickets Tickets, progress Progress, cfg Config) *Janitor {
 	j := &Janitor{
-		farm: farm, keeper: keeper, store: store, tickets: tickets,
+		farm: farm, keeper: keeper, store: store, tickets: tickets, progress: progress,
 		cfg: cfg.withDefaults(), total: make(map[string]int),
 	}
 	j.verbs = []verb{
 		{Reap, j.cfg.Lost, func(ctx context.Context) (int, error) { return farm.ReapDead(ctx, &j.watch) }},
 		{Sweep, j.cfg.Lost, farm.Sweep},
+		{Repair, j.cfg.Upkeep, farm.Repair},
 		{Expire, j.cfg.Expiry, j.expire},
+		{Packs, j.cfg.Expiry, keeper.PurgePacks},
+		{Sounds, j.cfg.Expiry, keeper.PurgeSounds},
+		{Audio, j.cfg.Expiry, keeper.ExpireAudio},
+		{ZIPs, j.cfg.Upkeep, keeper.ExpireZIPs},
 		{Assets, j.cfg.Expiry, keeper.RemoveUnreferencedAssets},
 		{Trash, j.cfg.Expiry, j.emptyTrash},
 		{Orphans, j.cfg.OrphansEach, j.deleteOrphans},
@@ -145,8 +188,18 @@ func New(farm Farm, keeper Keeper, store Store, tickets Tickets, cfg Config) *Ja
 		{Idempotency, j.cfg.Upkeep, keeper.ExpireIdempotencyKeys},
 		{Shares, j.cfg.Upkeep, keeper.ForgetIdleShares},
 		{Archived, j.cfg.Upkeep, tickets.ForgetArchived},
+		{Stale, j.cfg.Upkeep, j.forgetProgress},
 	}
 	return j
+}
+
+// Chores returns the names of all verbs.
+func (j *Janitor) Chores() []string {
+	names := make([]string, len(j.verbs))
+	for i, v := range j.verbs {
+		names[i] = v.name
+	}
+	return names
 }
 
 // Run does every verb again and again until ctx ends. They do not wait for each
@@ -211,6 +264,7 @@ func (j *Janitor) once(ctx context.Context, v verb) (n int, err error) {
 			j.cfg.Log.ErrorContext(ctx, "a chore panicked", "chore", v.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", p)
 		}
+		j.cfg.Observer.Tidied(v.name, n, err == nil)
 		if n > 0 {
 			j.mu.Lock()
 			j.total[v.name] += n
@@ -244,10 +298,11 @@ func (j *Janitor) emptyTrash(ctx context.Context) (int, error) {
 		}
 		gone, failed := j.deleteAll(ctx, keys)
 		if len(gone) > 0 {
-			if err := j.keeper.ForgetTrash(ctx, gone); err != nil {
+			n, err := j.keeper.ForgetTrash(ctx, gone)
+			if err != nil {
 				return deleted, errors.Join(failed, err)
 			}
-			deleted += len(gone)
+			deleted += n
 		}
 		if failed != nil || len(keys) < batch {
 			return deleted, failed
@@ -276,14 +331,35 @@ func (j *Janitor) deleteAll(ctx context.Context, keys []string) (gone []string, 
 // storing and committing. Young ones may still be committed.
 func (j *Janitor) deleteOrphans(ctx context.Context) (int, error) {
 	var (
-		before  = j.cfg.Now().Add(-j.cfg.OrphansAge)
-		old     []string
 		deleted int
 		failed  error
 	)
 	j.mu.Lock()
 	from := j.judgedUntil
 	j.mu.Unlock()
+	err := j.eachOrphan(ctx, from, func(orphans []string, last string) error {
+		gone, err := j.deleteAll(ctx, orphans)
+		deleted += len(gone)
+		if failed == nil {
+			failed = err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		j.judged(last)
+		return nil
+	})
+	if err == nil {
+		j.judged("") // that was the last: from the start again
+	}
+	return deleted, errors.Join(err, failed)
+}
+
+// eachOrphan calls fn with the orphans, some at a time, among the files after a key; all
+// files up to last were looked at by then.
+func (j *Janitor) eachOrphan(ctx context.Context, from string, fn func(orphans []string, last string) error) error {
+	before := j.cfg.Now().Add(-j.cfg.OrphansAge)
+	var old []string
 	judge := func() error {
 		if len(old) == 0 {
 			return nil
@@ -300,16 +376,7 @@ func (j *Janitor) deleteOrphans(ctx context.Context) (int, error) {
 			}
 		}
 		old = old[:0]
-		gone, err := j.deleteAll(ctx, orphans)
-		deleted += len(gone)
-		if failed == nil {
-			failed = err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		j.judged(last)
-		return nil
+		return fn(orphans, last)
 	}
 	err := j.store.List(ctx, from, func(info storage.Info) error {
 		made, err := storage.KeyTime(info.Key)
@@ -324,10 +391,7 @@ func (j *Janitor) deleteOrphans(ctx context.Context) (int, error) {
 	if err == nil {
 		err = judge()
 	}
-	if err == nil {
-		j.judged("") // that was the last: from the start again
-	}
-	return deleted, errors.Join(err, failed)
+	return err
 }
 
 // judged notes how far the sweep for orphans has come. Where its time is over before it
@@ -341,4 +405,20 @@ func (j *Janitor) judged(until string) {
 
 func (j *Janitor) sweepUploads(ctx context.Context) (int, error) {
 	return j.store.SweepTemp(ctx, j.cfg.Now().Add(-j.cfg.UploadsAge))
+}
+
+// forgetProgress removes the progress of jobs that have ended, or are gone, and that would
+// stay for ever.
+func (j *Janitor) forgetProgress(ctx context.Context) (int, error) {
+	forgotten := 0
+	err := j.progress.Endless(ctx, func(jobs []uuid.UUID) error {
+		ended, err := j.keeper.EndedJobs(ctx, jobs)
+		if err != nil {
+			return err
+		}
+		n, err := j.progress.Forget(ctx, ended)
+		forgotten += n
+		return err
+	})
+	return forgotten, err
 }

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,10 +21,11 @@ import (
 
 	"patchlab/internal/janitor"
 	"patchlab/internal/service"
+	"patchlab/internal/testenv/backing"
 	"patchlab/storage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, backing.Leaks()) }
 
 // books is a farm, a keeper and a queue in memory; a name in broken fails.
 type books struct {
@@ -70,6 +74,25 @@ func (b *books) RemoveUnreferencedAssets(context.Context) (int, error) {
 func (b *books) ExpireIdempotencyKeys(context.Context) (int, error) {
 	return 5, b.call(janitor.Idempotency)
 }
+func (b *books) Repair(context.Context) (int, error)        { return 8, b.call(janitor.Repair) }
+func (b *books) PurgePacks(context.Context) (int, error)    { return 9, b.call(janitor.Packs) }
+func (b *books) PurgeSounds(context.Context) (int, error)   { return 10, b.call(janitor.Sounds) }
+func (b *books) ExpireAudio(context.Context) (int, error)   { return 11, b.call(janitor.Audio) }
+func (b *books) ExpireZIPs(context.Context) (int, error)    { return 12, b.call(janitor.ZIPs) }
+func (b *books) CountArchived(context.Context) (int, error) { return 7, b.call(janitor.Archived) }
+
+func (b *books) Forecast(context.Context) (service.Forecast, error) {
+	return service.Forecast{Assets: service.Preview{Count: 3}}, b.call(janitor.Assets)
+}
+
+func (b *books) Endless(_ context.Context, fn func([]uuid.UUID) error) error {
+	return errors.Join(fn([]uuid.UUID{{1}, {2}}), fn([]uuid.UUID{{1}}), b.call(janitor.Stale))
+}
+
+func (b *books) EndedJobs(_ context.Context, ids []uuid.UUID) ([]uuid.UUID, error) { return ids, nil }
+
+func (b *books) Forget(_ context.Context, ids []uuid.UUID) (int, error) { return len(ids), nil }
+
 func (b *books) ForgetIdleShares(context.Context) (int, error) { return 6, b.call(janitor.Shares) }
 func (b *books) ForgetArchived(context.Context) (int, error)   { return 7, b.call(janitor.Archived) }
 
@@ -80,7 +103,7 @@ func (b *books) DueTrash(_ context.Context, limit int) ([]string, error) {
 	return append([]string(nil), b.trash[:min(limit, len(b.trash))]...), err
 }
 
-func (b *books) ForgetTrash(_ context.Context, keys []string) error {
+func (b *books) ForgetTrash(_ context.Context, keys []string) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	gone := map[string]bool{}
@@ -93,8 +116,9 @@ func (b *books) ForgetTrash(_ context.Context, keys []string) error {
 			left = append(left, k)
 		}
 	}
+	n := len(b.trash) - len(left)
 	b.trash = left
-	return nil
+	return n, nil
 }
 
 func (b *books) LiveKeys(_ context.Context, keys []string) (map[string]bool, error) {
@@ -159,13 +183,15 @@ func TestEveryVerbRunsAndCounts(t *testing.T) {
 	b, s := newBooks(), newStore(t)
 	trashed := put(t, s, 1, time.Minute)
 	b.trash = []string{trashed, storage.NewKey(strings.Repeat("ab", 32), uuid.Must(uuid.NewV7()), "wav")}
-	j := janitor.New(b, b, s, b, fixed())
+	j := janitor.New(b, b, s, b, b, fixed())
 	counts, err := j.RunOnce(context.Background())
 	require.NoError(t, err)
 	assert.Equal(t, map[string]int{
 		janitor.Reap: 1, janitor.Sweep: 2, janitor.Expire: 4, janitor.Assets: 3, janitor.Trash: 2, janitor.Orphans: 0,
 		janitor.Uploads: 0, janitor.Idempotency: 5, janitor.Shares: 6, janitor.Archived: 7,
+		janitor.Repair: 8, janitor.Packs: 9, janitor.Sounds: 10, janitor.Audio: 11, janitor.ZIPs: 12, janitor.Stale: 3,
 	}, counts)
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(counts)), j.Chores())
 	assert.False(t, exists(t, s, trashed))
 	assert.Empty(t, b.trash)
 	_, err = j.RunOnce(context.Background())
@@ -175,14 +201,17 @@ func TestEveryVerbRunsAndCounts(t *testing.T) {
 
 func TestOneBrokenVerbDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
-	names := []string{janitor.Reap, janitor.Sweep, janitor.Expire, janitor.Assets, janitor.Trash, janitor.Idempotency, janitor.Shares, janitor.Archived}
+	names := []string{
+		janitor.Reap, janitor.Sweep, janitor.Expire, janitor.Assets, janitor.Trash, janitor.Idempotency, janitor.Shares,
+		janitor.Archived, janitor.Repair, janitor.Packs, janitor.Sounds, janitor.Audio, janitor.ZIPs, janitor.Stale,
+	}
 	for _, name := range names {
 		for _, panics := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s panics=%v", name, panics), func(t *testing.T) {
 				t.Parallel()
 				b := newBooks(name)
 				b.panics = panics
-				_, err := janitor.New(b, b, newStore(t), b, fixed()).RunOnce(context.Background())
+				_, err := janitor.New(b, b, newStore(t), b, b, fixed()).RunOnce(context.Background())
 				require.ErrorContains(t, err, name)
 				for _, other := range names {
 					assert.Equal(t, 1, b.calls[other], other)
@@ -203,7 +232,7 @@ func TestOrphansAreOldFilesThatNoRowKnows(t *testing.T) {
 		orphans = append(orphans, put(t, s, 100+i, 30*time.Hour))
 	}
 	s.stuck[orphans[1]] = true
-	counts, err := janitor.New(b, b, s, b, fixed()).RunOnce(context.Background())
+	counts, err := janitor.New(b, b, s, b, b, fixed()).RunOnce(context.Background())
 	require.ErrorContains(t, err, "read-only")
 	assert.Equal(t, len(orphans)-1, counts[janitor.Orphans])
 	for _, key := range []string{live, young, orphans[1]} {
@@ -221,7 +250,7 @@ func TestTrashThatCannotBeDeletedStaysOnTheList(t *testing.T) {
 	}
 	stuck := b.trash[1]
 	s.stuck[stuck] = true
-	counts, err := janitor.New(b, b, s, b, fixed()).RunOnce(context.Background())
+	counts, err := janitor.New(b, b, s, b, b, fixed()).RunOnce(context.Background())
 	require.ErrorContains(t, err, "read-only")
 	assert.Equal(t, 2, counts[janitor.Trash])
 	assert.Equal(t, []string{stuck}, b.trash)
@@ -234,16 +263,16 @@ func TestUploadsThatNeverEndedAreRemoved(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		_, err := s.Put(context.Background(), storage.NewKey(strings.Repeat("cd", 32), uuid.Must(uuid.NewV7()), "wav"),
-			&hanging{Reader: bytes.NewReader([]byte("x")), started: started, release: release})
+			&hanging{bytes: bytes.NewReader([]byte("x")), started: started, release: release})
 		ended <- err
 	}()
 	<-started
 	cfg := janitor.Config{}
-	counts, err := janitor.New(b, b, s, b, cfg).RunOnce(context.Background())
+	counts, err := janitor.New(b, b, s, b, b, cfg).RunOnce(context.Background())
 	require.NoError(t, err)
 	assert.Zero(t, counts[janitor.Uploads], "it may still be written to")
 	cfg.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
-	counts, err = janitor.New(b, b, s, b, cfg).RunOnce(context.Background())
+	counts, err = janitor.New(b, b, s, b, b, cfg).RunOnce(context.Background())
 	require.NoError(t, err)
 	assert.Equal(t, 1, counts[janitor.Uploads])
 	close(release)
@@ -252,13 +281,13 @@ func TestUploadsThatNeverEndedAreRemoved(t *testing.T) {
 
 // hanging yields its bytes and then waits.
 type hanging struct {
-	*bytes.Reader
+	bytes            io.Reader
 	once             sync.Once
 	started, release chan struct{}
 }
 
 func (h *hanging) Read(p []byte) (int, error) {
-	n, err := h.Reader.Read(p)
+	n, err := h.bytes.Read(p)
 	if n > 0 {
 		return n, nil
 	}
@@ -289,7 +318,7 @@ func TestRunKeepsThePaceOfEachVerbAndEnds(t *testing.T) {
 	t.Parallel()
 	b := &slow{books: newBooks(janitor.Sweep)}
 	cfg := janitor.Config{Lost: 5 * time.Millisecond, Expiry: 5 * time.Millisecond, Upkeep: time.Hour}
-	j := janitor.New(b, b, newStore(t), b, cfg)
+	j := janitor.New(b, b, newStore(t), b, b, cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -325,7 +354,7 @@ func TestTheSweepForOrphansGoesOnWhereItWas(t *testing.T) {
 		b.live[put(t, s.store, 100+i, 30*time.Hour)] = true
 	}
 	late := put(t, s.store, 2000, 30*time.Hour)
-	j := janitor.New(b, b, s, b, fixed())
+	j := janitor.New(b, b, s, b, b, fixed())
 	_, err := j.RunOnce(context.Background())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.True(t, exists(t, s.store, late))

@@ -64,7 +64,7 @@ func Rooms() []Room {
 		{Path: "db/dbtest", Rooms: []string{"db", "internal/testenv"}, Modules: []string{"github.com/stretchr/testify"}, Tests: true},
 		{Path: "db/repo", Rooms: []string{"db", "internal/model", "engine/patch"}, Modules: []string{uuidModule}},
 		{Path: "internal/prompt", Rooms: []string{"internal/model", "engine/patch", "engine/dmath"}, Modules: []string{"golang.org/x/text"}},
-		{Path: "internal/format", Rooms: []string{"internal/model", "engine/..."}},
+		{Path: "internal/format", Rooms: []string{"internal/model", "engine/..."}, Modules: []string{"golang.org/x/text"}},
 		{Path: "internal/auth", Rooms: []string{"internal/model"}, Modules: []string{uuidModule}},
 		{Path: "internal/limit", Rooms: []string{"internal/model"}, Modules: []string{redisModule, "github.com/go-redis/redis_rate/v10"}},
 		{Path: "internal/live", Rooms: []string{"internal/model"}, Modules: []string{uuidModule, redisModule}},
@@ -73,7 +73,7 @@ func Rooms() []Room {
 			Modules: []string{uuidModule},
 		},
 		{
-			Path: "internal/service/servicetest", Rooms: []string{"db", "db/dbtest", "internal/service", "engine/patch", "internal/model"},
+			Path: "internal/service/servicetest", Rooms: []string{"db", "db/dbtest", "db/repo", "internal/service", "engine/patch", "internal/model"},
 			Modules: []string{uuidModule, "github.com/stretchr/testify"}, Tests: true,
 		},
 		{
@@ -83,7 +83,7 @@ func Rooms() []Room {
 		},
 		{
 			Path: "internal/worker", Rooms: []string{"internal/service", "internal/live", "engine/...", "internal/format", "storage", "queue", "internal/model"},
-			Modules: []string{uuidModule, "golang.org/x/sync"},
+			Modules: []string{uuidModule, "golang.org/x/sync", "golang.org/x/sys"},
 		},
 		{
 			Path: "internal/janitor", Rooms: []string{"internal/service", "storage", "queue", "internal/model"},
@@ -105,6 +105,16 @@ func Rooms() []Room {
 			Path: "internal/testenv/backing", Rooms: []string{"db", "db/dbtest", "queue", "storage", "internal/testenv"},
 			Modules: []string{redisModule, "github.com/stretchr/testify", "go.uber.org/goleak"}, Tests: true,
 		},
+		{
+			Path: "internal/load", Rooms: []string{"engine/...", "internal/model", "internal/format", "internal/live", "storage", "queue", "internal/testenv"},
+			Modules: []string{uuidModule, redisModule, "github.com/lib/pq", "github.com/gorilla/websocket"}, Web: true, Tests: true, Tools: true,
+		},
+		{
+			Path: "internal/chaos", Rooms: []string{"db", "queue", "storage", "internal/format", "internal/janitor", "internal/service", "internal/testenv"},
+			Modules: []string{uuidModule, "github.com/gorilla/websocket"}, Web: true, Tests: true, Tools: true,
+		},
+		{Path: "internal/chaos/node", Rooms: []string{"internal/app", "internal/config", "internal/telemetry"}, Tests: true, Tools: true},
+		{Path: "internal/chaos/storm", Rooms: []string{"internal/chaos"}, Tests: true, Tools: true},
 		{Path: "internal/layout", Tests: true, Tools: true},
 	}
 }

@@ -11,7 +11,25 @@ import (
 // Cancellations calls stop with the tasks that a Publisher tells are cancelled, until ctx
 // ends. What is told while Redis is away is lost.
 func Cancellations(ctx context.Context, rdb redis.UniversalClient, log *slog.Logger, stop func(tasks []uuid.UUID)) {
-	sub := rdb.Subscribe(ctx, cancelChannel)
+	listen(ctx, rdb, cancelChannel, func(payload string) {
+		tasks, err := decodeIDs(payload)
+		if err != nil {
+			log.WarnContext(ctx, "a cancellation makes no sense", "err", err)
+			return
+		}
+		stop(tasks)
+	})
+}
+
+// Settings calls changed when a Publisher tells of new settings, until ctx ends. What is
+// told while Redis is away is lost.
+func Settings(ctx context.Context, rdb redis.UniversalClient, changed func()) {
+	listen(ctx, rdb, settingsChannel, func(string) { changed() })
+}
+
+// listen calls heard with each message on a channel, until ctx ends.
+func listen(ctx context.Context, rdb redis.UniversalClient, channel string, heard func(payload string)) {
+	sub := rdb.Subscribe(ctx, channel)
 	defer func() { _ = sub.Close() }() // only read
 	news := sub.Channel()              // connects again by itself
 	for {
@@ -20,12 +38,7 @@ func Cancellations(ctx context.Context, rdb redis.UniversalClient, log *slog.Log
 			if !ok {
 				return
 			}
-			tasks, err := decodeIDs(m.Payload)
-			if err != nil {
-				log.WarnContext(ctx, "a cancellation makes no sense", "err", err)
-				continue
-			}
-			stop(tasks)
+			heard(m.Payload)
 		case <-ctx.Done():
 			return
 		}

@@ -321,6 +321,25 @@ func (h *Hub) stored(ctx context.Context, id uuid.UUID) map[uuid.UUID]model.Prog
 	return all
 }
 
+// Percent returns how far the sounds of jobs are that are being rendered, 0 to 100, as far
+// as Redis knows.
+func (h *Hub) Percent(ctx context.Context, jobs []uuid.UUID) map[uuid.UUID]float64 {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout) // of all of them
+	defer cancel()
+	percent := make(map[uuid.UUID]float64)
+	asked := make(map[uuid.UUID]bool, len(jobs))
+	for _, id := range jobs {
+		if asked[id] {
+			continue
+		}
+		asked[id] = true
+		for sound, p := range h.stored(ctx, id) {
+			percent[sound] = p.Percent
+		}
+	}
+	return percent
+}
+
 // add registers a subscription and has Redis asked for its channels.
 func (h *Hub) add(s *Subscription) (*watch, error) {
 	h.mu.Lock()
@@ -523,10 +542,7 @@ func (h *Hub) gotProgress(p model.Progress) {
 	if w == nil || !w.keep(p) || w.job == nil {
 		return
 	}
-	msg := w.progressOf(p)
-	for s := range w.subs {
-		s.pushProgress(msg)
-	}
+	w.tell(w.progressOf(p))
 }
 
 func (h *Hub) gotAudio(c *model.AudioChunk) {
@@ -536,8 +552,9 @@ func (h *Hub) gotAudio(c *model.AudioChunk) {
 	if w == nil || c.Attempt < w.progress[c.SoundID].Attempt {
 		return
 	}
+	msg := Message{Type: Audio, JobID: w.id, Chunk: c, shared: &shared{}}
 	for s := range w.subs {
-		s.pushAudio(c)
+		s.pushAudio(msg)
 	}
 }
 
@@ -626,6 +643,9 @@ func (w *watch) tellState(old *model.Job) {
 		before[old.Sounds[i].ID] = old.Sounds[i].State
 	}
 	moved := w.job.State != old.State || w.job.Stage != old.Stage
+	if w.job.PackID == nil && len(w.job.Sounds) < len(old.Sounds) {
+		moved = true // one was deleted
+	}
 	ended := 0
 	for i := range w.job.Sounds {
 		if s := &w.job.Sounds[i]; s.State.Final() && !before[s.ID].Final() {
@@ -637,10 +657,7 @@ func (w *watch) tellState(old *model.Job) {
 		was, known := before[s.ID]
 		switch {
 		case s.State.Final() && !was.Final() && ended <= maxTakes:
-			msg := Message{Type: Take, JobID: w.id, Version: w.job.Version, Job: w.job, Sound: s}
-			for sub := range w.subs {
-				sub.pushState(msg)
-			}
+			w.tell(Message{Type: Take, JobID: w.id, Version: w.job.Version, Job: w.job, Sound: s})
 		case w.job.PackID == nil && (!known || s.State != was):
 			moved = true
 		}
@@ -650,24 +667,27 @@ func (w *watch) tellState(old *model.Job) {
 	}
 	if w.job.State.Final() {
 		if ended > maxTakes {
-			msg := w.snapshot()
-			for sub := range w.subs {
-				sub.pushState(msg)
-			}
+			w.tell(w.snapshot())
 		}
-		msg := w.final()
-		for sub := range w.subs {
-			sub.pushState(msg)
-		}
+		w.tell(w.final())
 		return
 	}
 	if moved {
-		msg := w.snapshot()
-		for sub := range w.subs {
+		w.tell(w.snapshot())
+	}
+	w.tellPosition(old)
+}
+
+// tell gives all subscribers one message, which they share.
+func (w *watch) tell(msg Message) {
+	msg.shared = &shared{}
+	for sub := range w.subs {
+		if msg.Type == Progress {
+			sub.pushProgress(msg)
+		} else {
 			sub.pushState(msg)
 		}
 	}
-	w.tellPosition(old)
 }
 
 // tellPosition sends the place of waiting sounds where it has changed; of a pack, once
@@ -678,10 +698,7 @@ func (w *watch) tellPosition(old *model.Job) {
 		return
 	}
 	if w.job.PackID != nil {
-		msg := w.progressOf(model.Progress{JobID: w.id, Stage: StageQueued})
-		for sub := range w.subs {
-			sub.pushProgress(msg)
-		}
+		w.tell(w.progressOf(model.Progress{JobID: w.id, Stage: StageQueued}))
 		return
 	}
 	for i := range w.job.Sounds {
@@ -689,10 +706,7 @@ func (w *watch) tellPosition(old *model.Job) {
 		if s.State != model.Queued {
 			continue
 		}
-		msg := w.progressOf(model.Progress{JobID: w.id, SoundID: s.ID, TaskID: s.TaskID, Stage: StageQueued})
-		for sub := range w.subs {
-			sub.pushProgress(msg)
-		}
+		w.tell(w.progressOf(model.Progress{JobID: w.id, SoundID: s.ID, TaskID: s.TaskID, Stage: StageQueued}))
 	}
 }
 

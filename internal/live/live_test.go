@@ -378,6 +378,46 @@ func TestProgressComesAtMostTenTimesASecond(t *testing.T) {
 	})
 }
 
+// A message that many get is encoded once; one that a newer state has overtaken speaks of
+// that state, so it is made anew.
+func TestWhatManyAreToldIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {
+		ctx := context.Background()
+		db := newJobs()
+		job := db.create(2)
+		pub := live.NewPublisher(rdb, quiet)
+		h := startHub(t, rdb, db, live.HubConfig{})
+		a, b, late := subscribe(t, h, job.ID, true), subscribe(t, h, job.ID, true), subscribe(t, h, job.ID, false)
+		next(t, a)
+		next(t, b)
+		next(t, late)
+
+		made := 0
+		read := func(m live.Message) int64 {
+			version, _ := m.Shared(func() any {
+				made++
+				return m.Version
+			}).(int64)
+			return version
+		}
+		require.NoError(t, pub.Progress(ctx, progressOf(job, 0, 1, 10)))
+		first, second := expect(t, a, live.Progress), expect(t, b, live.Progress)
+		assert.Equal(t, int64(1), read(first))
+		assert.Equal(t, int64(1), read(second))
+		assert.Equal(t, 1, made)
+
+		require.NoError(t, pub.JobChanged(ctx, job.ID, db.change(job.ID, setState(1, model.Succeeded))))
+		expect(t, a, live.Take)
+		subscribe(t, h, job.ID, false) // the hub has told all others by then
+		assert.Equal(t, live.Take, next(t, late).Type, "the state comes first")
+		assert.Equal(t, int64(2), read(expect(t, late, live.Progress)), "with the version of the state that was told before")
+		assert.Equal(t, 2, made)
+		assert.Equal(t, int64(1), read(first), "what the others share stays")
+		assert.Equal(t, 2, made)
+	})
+}
+
 func TestAHopelessReaderIsClosedAndHealsByReconnecting(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, rdb redis.UniversalClient) {

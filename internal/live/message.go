@@ -11,6 +11,7 @@ package live
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -41,6 +42,25 @@ type Message struct {
 	Sound    *model.Sound      // of Take, one of Job.Sounds
 	Progress []model.Progress  // of Snapshot and Progress
 	Chunk    *model.AudioChunk // of Audio
+
+	shared *shared // with those who get the same; nil where nobody does
+}
+
+// shared is what the readers of a message make of it.
+type shared struct {
+	once sync.Once
+	made any
+}
+
+// Shared returns what the first of those who were given this very message has made of
+// it, such as its encoding; where there is no other, of this one. All must make the same
+// type, and only read it.
+func (m *Message) Shared(encode func() any) any {
+	if m.shared == nil {
+		return encode()
+	}
+	m.shared.once.Do(func() { m.shared.made = encode() })
+	return m.shared.made
 }
 
 // StageQueued is the stage of a sound that waits for a worker. The hub makes

@@ -98,6 +98,13 @@ func (p *Publisher) TasksCancelled(ctx context.Context, tasks []uuid.UUID) error
 	})
 }
 
+// SettingsChanged tells all workers to read the settings.
+func (p *Publisher) SettingsChanged(ctx context.Context) error {
+	return p.call(ctx, "settings", func(ctx context.Context) error {
+		return p.rdb.Publish(ctx, settingsChannel, "").Err()
+	})
+}
+
 // Progress stores and publishes how far an attempt has come. What is older than
 // the stored is dropped. The caller keeps to 10 a second for a sound.
 func (p *Publisher) Progress(ctx context.Context, pr model.Progress) error {

@@ -90,7 +90,9 @@ func (s *Subscription) take() (msg Message, ok bool, wait time.Duration, err err
 		left := s.hub.cfg.ProgressEvery - now.Sub(s.sent[id])
 		if left <= 0 {
 			msg = s.progress[id]
-			msg.Job, msg.Version = s.job, s.job.Version // state may have overtaken it
+			if msg.Job != s.job { // state has overtaken it
+				msg.Job, msg.Version, msg.shared = s.job, s.job.Version, nil
+			}
 			delete(s.progress, id)
 			s.order = append(s.order[:i], s.order[i+1:]...)
 			s.sent[id] = now
@@ -211,7 +213,7 @@ func (s *Subscription) pushProgress(msg Message) {
 }
 
 // pushAudio adds a chunk; where too many wait, the oldest goes.
-func (s *Subscription) pushAudio(c *model.AudioChunk) {
+func (s *Subscription) pushAudio(msg Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil || !s.started || !s.audio {
@@ -220,6 +222,6 @@ func (s *Subscription) pushAudio(c *model.AudioChunk) {
 	if len(s.chunks) >= s.hub.cfg.MaxAudio {
 		s.chunks = s.chunks[1:]
 	}
-	s.chunks = append(s.chunks, Message{Type: Audio, JobID: s.jobID, Chunk: c})
+	s.chunks = append(s.chunks, msg)
 	s.signal()
 }

@@ -15,11 +15,12 @@ import (
 
 // The names of channels and keys.
 const (
-	jobPrefix      = "live:job:"      // channel: versions and progress of a job
-	audioPrefix    = "live:audio:"    // channel: preview PCM of a job
-	progressPrefix = "live:progress:" // hash: sound → the newest progress
-	cancelChannel  = "live:cancel"    // channel: ids of tasks that workers are to stop
-	probeChannel   = "live:probe"     // nobody subscribes to it: a question whether Redis is there
+	jobPrefix       = "live:job:"      // channel: versions and progress of a job
+	audioPrefix     = "live:audio:"    // channel: preview PCM of a job
+	progressPrefix  = "live:progress:" // hash: sound → the newest progress
+	cancelChannel   = "live:cancel"    // channel: ids of tasks that workers are to stop
+	settingsChannel = "live:settings"  // channel: workers are to read the settings
+	probeChannel    = "live:probe"     // nobody subscribes to it: a question whether Redis is there
 )
 
 // A publication on a job's channel begins with one of these.

@@ -23,6 +23,7 @@ const (
 	CodeUnsupported  Code = "unsupported_type"      // wrong content type
 	CodeNotReady     Code = "not_ready"             // the sound is not rendered yet
 	CodeGone         Code = "gone"                  // its audio has expired
+	CodeRestoring    Code = "restoring"             // its audio was put away and is rendered again
 	CodeRateLimited  Code = "rate_limited"          // too many requests
 	CodeQuota        Code = "quota_exceeded"        // too much queued or stored
 	CodeUnavailable  Code = "unavailable"           // a part we need is down

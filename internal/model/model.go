@@ -35,6 +35,7 @@ const (
 	JobGenerate  JobKind = "generate"  // renders the takes of one prompt
 	JobVariation JobKind = "variation" // renders relatives of a sound
 	JobPack      JobKind = "pack"      // renders the sounds of a pack and puts them into a ZIP
+	JobRestore   JobKind = "restore"   // renders a sound again whose audio is gone
 )
 
 // StageAssembling is the stage of a pack's job whose sounds are final: the ZIP is made.
@@ -47,6 +48,7 @@ type TaskKind string
 const (
 	TaskRender   TaskKind = "render"   // renders one sound
 	TaskAssemble TaskKind = "assemble" // puts the sounds of a pack into a ZIP
+	TaskRestore  TaskKind = "restore"  // renders one sound again whose audio is gone
 )
 
 // Lane is one of the two queues of the farm.
@@ -104,6 +106,9 @@ type Ticket struct {
 	Attempt int       `json:"attempt"`
 	Kind    TaskKind  `json:"kind"`
 	Lane    Lane      `json:"lane"`
+	// Alone says that a worker must run nothing beside it: the task was there when a
+	// worker crashed.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Job is one accepted request with its sounds.
@@ -153,8 +158,9 @@ type Sound struct {
 	Asset       *Asset          // nil until rendered
 	Error       *Failure
 	CreatedAt   time.Time
-	FinishedAt  *time.Time
+	FinishedAt  *time.Time // when its audio was rendered last
 	ExpiresAt   *time.Time
+	DeletedAt   *time.Time // hidden since then, and removed after a grace; nil = not deleted
 }
 
 // Pack is a named, ordered set of sounds with a ZIP.
@@ -170,6 +176,7 @@ type Pack struct {
 	Asset     *Asset // the ZIP of the last build that arrived
 	CreatedAt time.Time
 	ExpiresAt *time.Time
+	DeletedAt *time.Time // as of a sound
 }
 
 // PackSound is a sound of a pack, as far as a list of them needs it.
@@ -181,8 +188,13 @@ type PackSound struct {
 	State    State
 	Size     int64         // bytes of its file; 0 until rendered
 	Length   time.Duration // 0 until rendered
+	Source   string        // of its first layer
+	Peaks    Peaks         // of at most PackPeakBuckets stretches; nil until rendered
 	Error    *Failure
 }
+
+// PackPeakBuckets is the number of stretches in the small overview of a sound of a pack.
+const PackPeakBuckets = 24
 
 // Asset is a stored blob, found by the digest of its recipe.
 type Asset struct {
@@ -206,6 +218,23 @@ type Asset struct {
 // interleaved (min, max, min, max, …), scaled so that ±127 is full scale.
 type Peaks []int8
 
+// Coarser returns the overview in at most so many stretches.
+func (p Peaks) Coarser(buckets int) Peaks {
+	n := len(p) / 2
+	if n <= buckets {
+		return p
+	}
+	out := make(Peaks, 2*buckets)
+	for i := range buckets {
+		lo, hi := p[2*(i*n/buckets)], p[2*(i*n/buckets)+1]
+		for j := i * n / buckets; j < (i+1)*n/buckets; j++ {
+			lo, hi = min(lo, p[2*j]), max(hi, p[2*j+1])
+		}
+		out[2*i], out[2*i+1] = lo, hi
+	}
+	return out
+}
+
 // PeakBuckets is the number of stretches in the overview of a whole sound.
 const PeakBuckets = 512
 
@@ -214,6 +243,16 @@ type Failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
+
+// The codes of failures that are no fault of what was to be made: a part of the farm was
+// away. They are tried again for longer than others.
+const (
+	FailureStorage  = "storage_unavailable"
+	FailureDatabase = "database_unavailable"
+)
+
+// Outage reports whether a part of the farm was away.
+func (f Failure) Outage() bool { return f.Code == FailureStorage || f.Code == FailureDatabase }
 
 // Progress is how far one attempt at a task has come. It orders by
 // (TaskID, Attempt, Frames), is fleeting, and may be lost.

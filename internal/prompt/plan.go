@@ -41,10 +41,8 @@ var article = regexp.MustCompile(`^(an?|the|some)\s+`)
 func Plan(theme string, count int) ([]string, error) {
 	var faults []model.FieldError
 	var invalid *model.Error
-	if errors.As(check(theme), &invalid) {
-		for _, f := range invalid.Fields {
-			faults = append(faults, model.FieldError{Field: "theme", Message: f.Message})
-		}
+	if errors.As(CheckTheme(theme), &invalid) {
+		faults = append(faults, invalid.Fields...)
 	}
 	if count < 1 || count > MaxPlan {
 		faults = append(faults, model.FieldError{Field: "count", Message: fmt.Sprintf("must be 1 to %d sounds", MaxPlan)})
@@ -64,6 +62,16 @@ func Plan(theme string, count int) ([]string, error) {
 		}
 	}
 	return v.out, nil
+}
+
+// CheckTheme says what is wrong with the text of a theme, as Plan does: a *model.Error of
+// CodeInvalid that names the field theme.
+func CheckTheme(theme string) error {
+	var invalid *model.Error
+	if !errors.As(check(theme), &invalid) {
+		return nil
+	}
+	return model.Invalid(model.FieldError{Field: "theme", Message: invalid.Fields[0].Message})
 }
 
 // divide gives each its part of count, by weight, and the first ones what is over.

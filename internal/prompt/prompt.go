@@ -91,7 +91,7 @@ type Change struct {
 }
 
 // Interpret turns text into a patch. It fails only where the text is not a
-// prompt: empty or white space only, longer than MaxRunes characters, not UTF-8,
+// prompt: empty, white space and marks that cannot be seen only, longer than MaxRunes characters, not UTF-8,
 // or holding control characters; the error is a *model.Error with CodeInvalid
 // and the field "prompt".
 func Interpret(text string, seed uint32) (Interpretation, error) {
@@ -108,7 +108,7 @@ func check(text string) error {
 	if !utf8.ValidString(text) {
 		return bad("is not valid UTF-8: send the words as UTF-8 text")
 	}
-	if strings.TrimSpace(text) == "" {
+	if strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }) == "" {
 		return bad("is empty: say in 1 to 500 characters what it should sound like")
 	}
 	if n := utf8.RuneCountInString(text); n > MaxRunes {

@@ -68,7 +68,7 @@ func (f *Farm) Generate(ctx context.Context, caller model.Caller, req GenerateRe
 	return f.submit(ctx, caller, request{kind: model.JobGenerate, lane: model.Interactive, takes: takes}, idemKey, requestHash)
 }
 
-// submit accepts a request and reads its job back.
+// submit accepts a request and returns its job, where it stands in the queue.
 func (f *Farm) submit(ctx context.Context, caller model.Caller, req request, idemKey string, requestHash []byte) (job model.Job, existed bool, err error) {
 	if len(idemKey) > MaxKeyLength {
 		return model.Job{}, false, model.Invalid(model.FieldError{Field: "Idempotency-Key", Message: fmt.Sprintf("is longer than %d characters", MaxKeyLength)})
@@ -77,16 +77,16 @@ func (f *Farm) submit(ctx context.Context, caller model.Caller, req request, ide
 	if err != nil {
 		return model.Job{}, false, err
 	}
-	if !existed {
-		f.wake()
+	if existed {
+		job, err = f.JobByID(ctx, accepted.ID, 0)
+		return job, true, err
 	}
-	job, err = f.JobByID(ctx, accepted.ID, 0)
-	if !existed && model.CodeOf(err) == model.CodeUnavailable {
+	f.wake()
+	if err := f.place(ctx, &accepted); err != nil {
 		// It is accepted: whoever was told otherwise would ask again, and have it twice.
-		f.Log.WarnContext(ctx, "a job cannot be read back", "job", accepted.ID, "err", err)
-		return accepted, false, nil
+		f.Log.WarnContext(ctx, "the place of a job cannot be read", "job", accepted.ID, "err", err)
 	}
-	return job, existed, err
+	return accepted, false, nil
 }
 
 // build checks a request and interprets its takes; its error names every fault.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"patchlab/db"
+	"patchlab/db/repo"
 	"patchlab/internal/model"
 )
 
@@ -66,6 +67,60 @@ UPDATE sounds SET state = 'cancelled', finished_at = ?, ended_version = ? WHERE 
 	f.publish(ctx, jobID, version)
 	f.wake()
 	return f.Job(ctx, caller, jobID)
+}
+
+// CancelSound ends the render of one sound of the caller's, as Cancel does that of a whole
+// job, and returns its job: which goes on with the others, and has ended with the last of
+// them. A sound that has ended is left as it is. Another's is CodeNotFound.
+func (f *Farm) CancelSound(ctx context.Context, caller model.Caller, soundID uuid.UUID) (model.Job, error) {
+	sound, err := f.ownSound(ctx, caller, soundID)
+	if err != nil {
+		return model.Job{}, err
+	}
+	cancelled := false
+	err = f.transition(ctx, sound.TaskID, func(tx *db.Tx, job *lockedJob, task *lockedTask) error {
+		if cancelled = !task.State.Final() && !job.State.Final(); !cancelled {
+			return errUnchanged
+		}
+		now := f.now()
+		task.State, task.FinishedAt, task.ReleasedAt = model.Cancelled, &now, nil
+		job.Remaining--
+		return setSound(ctx, tx, job, task, model.Cancelled, nil, nil, &now)
+	})
+	if errors.Is(err, ErrFenced) {
+		err = noSuchSound() // expired since
+	}
+	if err != nil {
+		return model.Job{}, fmt.Errorf("cancel sound %s: %w", soundID, err)
+	}
+	if cancelled {
+		f.tellCancelled(ctx, []uuid.UUID{sound.TaskID})
+		f.wake()
+	}
+	return f.JobByID(ctx, sound.JobID, 0)
+}
+
+// CancelAll ends every job of an owner's that has not ended, and returns how many there
+// were. What the owner asks for meanwhile may be missed.
+func (f *Farm) CancelAll(ctx context.Context, owner model.Caller) (int, error) {
+	jobs, err := repo.UnfinishedJobs(ctx, f.DB.Reader(), owner)
+	if err != nil {
+		return 0, fmt.Errorf("look for unfinished jobs: %w", err)
+	}
+	cancelled := 0
+	for _, id := range jobs {
+		job, err := f.Cancel(ctx, owner, id)
+		if model.CodeOf(err) == model.CodeNotFound {
+			continue // deleted since
+		}
+		if err != nil {
+			return cancelled, err
+		}
+		if job.State == model.Cancelled {
+			cancelled++
+		}
+	}
+	return cancelled, nil
 }
 
 // tellCancelled tells the workers which tasks to stop. One that does not hear it sees it

@@ -90,3 +90,87 @@ func TestCancelLeavesWhatHasEnded(t *testing.T) {
 		assert.Equal(t, model.CodeNotFound, model.CodeOf(err))
 	})
 }
+
+func TestCancelSound(t *testing.T) {
+	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+		ctx, ann := context.Background(), servicetest.Anon("ann")
+		worker := h.Worker(t, 2)
+		job := h.Accept(t, ann, 3)
+		h.Release(t)
+		running, other := h.Next(t, worker), h.Next(t, worker)
+
+		_, err := h.Farm.CancelSound(ctx, servicetest.Anon("bob"), running.Sound.ID)
+		assert.Equal(t, model.CodeNotFound, model.CodeOf(err))
+		_, err = h.Farm.CancelSound(ctx, ann, uuid.New())
+		assert.Equal(t, model.CodeNotFound, model.CodeOf(err))
+		assert.Empty(t, h.News.Cancelled())
+
+		got, err := h.Farm.CancelSound(ctx, ann, running.Sound.ID)
+		require.NoError(t, err)
+		assert.Equal(t, model.Running, got.State, "the others go on")
+		assert.Equal(t, 2, got.Remaining)
+		assert.Zero(t, got.FailedCount)
+		assert.Equal(t, []uuid.UUID{running.Ticket.TaskID}, h.News.Cancelled())
+		_, err = h.Farm.Commit(ctx, running.Ticket, servicetest.Asset("d1"))
+		require.ErrorIs(t, err, service.ErrFenced)
+		again, err := h.Farm.CancelSound(ctx, ann, running.Sound.ID)
+		require.NoError(t, err)
+		assert.Equal(t, got.Version, again.Version, "what has ended is left as it is")
+
+		_, err = h.Farm.Commit(ctx, other.Ticket, servicetest.Asset("d2"))
+		require.NoError(t, err)
+		var waiting uuid.UUID
+		for _, s := range job.Sounds {
+			if s.ID != running.Sound.ID && s.ID != other.Sound.ID {
+				waiting = s.ID
+			}
+		}
+		got, err = h.Farm.CancelSound(ctx, ann, waiting)
+		require.NoError(t, err)
+		assert.Equal(t, model.Succeeded, got.State, "one is ready")
+		got, err = h.Farm.CancelSound(ctx, ann, other.Sound.ID)
+		require.NoError(t, err)
+		assert.Equal(t, model.Succeeded, got.Sounds[other.Sound.Position].State, "what is ready stays")
+
+		// A job of which each sound was cancelled is cancelled, one with a failure failed.
+		lone := h.Accept(t, ann, 1)
+		got, err = h.Farm.CancelSound(ctx, ann, lone.Sounds[0].ID)
+		require.NoError(t, err)
+		assert.Equal(t, model.Cancelled, got.State)
+		_, ok := h.Queue.Pop()
+		require.True(t, ok, "the ticket of the one that waited is stale")
+		bad := h.Accept(t, ann, 2)
+		h.Release(t)
+		failing := h.Next(t, worker)
+		require.Equal(t, bad.ID, failing.JobID)
+		require.NoError(t, h.Farm.Fail(ctx, failing.Ticket, &model.Failure{Code: "x"}, false))
+		got, err = h.Farm.CancelSound(ctx, ann, bad.Sounds[1-failing.Sound.Position].ID)
+		require.NoError(t, err)
+		assert.Equal(t, model.Failed, got.State)
+	})
+}
+
+func TestCancelAll(t *testing.T) {
+	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+		ctx, ann, bob := context.Background(), servicetest.Anon("ann"), servicetest.Anon("bob")
+		worker := h.Worker(t, 1)
+		ended := h.Accept(t, ann, 1)
+		h.Release(t)
+		_, err := h.Farm.Commit(ctx, h.Next(t, worker).Ticket, servicetest.Asset("d1"))
+		require.NoError(t, err)
+		mine := []model.Job{h.Accept(t, ann, 2), h.Accept(t, ann, 1)}
+		others := h.Accept(t, bob, 1)
+
+		n, err := h.Farm.CancelAll(ctx, ann)
+		require.NoError(t, err)
+		assert.Equal(t, 2, n)
+		for _, job := range mine {
+			assert.Equal(t, model.Cancelled, h.Job(t, job.ID).State)
+		}
+		assert.Equal(t, model.Succeeded, h.Job(t, ended.ID).State)
+		assert.Equal(t, model.Queued, h.Job(t, others.ID).State)
+		n, err = h.Farm.CancelAll(ctx, ann)
+		require.NoError(t, err)
+		assert.Zero(t, n)
+	})
+}

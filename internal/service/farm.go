@@ -20,9 +20,9 @@ type Farm struct {
 	Deps
 	nudge chan struct{}
 
-	rateMu sync.Mutex
-	rate   float64 // µs of wall time for a µs of estimated cost, 0 = unknown
-	rateAt time.Time
+	paceMu sync.Mutex
+	pace   pace
+	paceAt time.Time
 }
 
 // NewFarm makes a Farm.
@@ -63,20 +63,28 @@ func (f *Farm) Job(ctx context.Context, caller model.Caller, id uuid.UUID) (mode
 	return job, nil
 }
 
+// JobHead is Job without the sounds and the place in the queue: it tells whose the job is,
+// and how far.
+func (f *Farm) JobHead(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Job, error) {
+	job, err := repo.JobHead(ctx, f.DB.Reader(), id)
+	switch {
+	case errors.Is(err, repo.ErrNotFound):
+		return model.Job{}, noSuchJob()
+	case err != nil:
+		return model.Job{}, fmt.Errorf("read job %s: %w", id, err)
+	case !mine(caller, job.Owner):
+		return model.Job{}, noSuchJob()
+	}
+	return job, nil
+}
+
 // JobByID returns a job whoever asks; for the hub, after ownership was checked. Of a
 // pack's job it has those sounds that became final after a version, none where it is 0.
 func (f *Farm) JobByID(ctx context.Context, id uuid.UUID, since int64) (model.Job, error) {
-	rate, err := f.currentRate(ctx)
-	if err != nil {
-		return model.Job{}, err
+	job, err := repo.Job(ctx, f.DB.Reader(), id, since)
+	if err == nil {
+		err = f.place(ctx, &job)
 	}
-	var job model.Job
-	err = f.DB.Reader().View(ctx, func(q db.Queryer) error {
-		if job, err = repo.Job(ctx, q, id, since); err != nil {
-			return err
-		}
-		return f.place(ctx, q, &job, rate)
-	})
 	if errors.Is(err, repo.ErrNotFound) {
 		return model.Job{}, noSuchJob()
 	}
@@ -122,56 +130,62 @@ func (f *Farm) FindAsset(ctx context.Context, digest string) (*model.Asset, erro
 // The estimate is that of a list scheduler: what is left of the running tasks and
 // all queued work up to the job's last task, spread over the slots of its lane, at the
 // rate measured on the last renders; and never less than the job's own longest task.
-func (f *Farm) place(ctx context.Context, q db.Queryer, job *model.Job, rate float64) error {
+func (f *Farm) place(ctx context.Context, job *model.Job) error {
 	if job.State.Final() {
 		return nil
 	}
+	q := f.DB.Reader()
 	tasks, err := repo.Unfinished(ctx, q, job.ID)
+	if err != nil || len(tasks) == 0 {
+		return err
+	}
+	farm, err := f.currentPace(ctx)
 	if err != nil {
 		return err
 	}
 	now := f.now()
-	var last *repo.Waiting
 	var longest float64 // µs
+	var first, last *repo.Waiting
 	for i, t := range tasks {
 		if t.State != string(model.Queued) {
-			longest = max(longest, left(t, now, rate))
+			longest = max(longest, left(t, now, farm.rate))
 			continue
 		}
-		longest = max(longest, rate*float64(t.Cost)+float64(t.NotBefore.Sub(now).Microseconds()))
-		if last == nil {
-			ahead, err := repo.Before(ctx, q, t.Lane, t.Tag, t.ID)
-			if err != nil {
-				return err
-			}
-			job.QueuePosition = &ahead.Tasks
+		wait := t.NotBefore.Sub(now)
+		if wait > f.Config.BackoffMax { // by a clock that was wrong: Release takes no notice
+			wait = 0
 		}
+		longest = max(longest, farm.rate*float64(t.Cost)+float64(wait.Microseconds()))
 		last = &tasks[i]
+		if first == nil {
+			first = last
+		}
 	}
-	if len(tasks) == 0 || rate == 0 {
-		return nil
+	var ahead repo.Ahead
+	if first != nil {
+		if ahead, err = repo.Before(ctx, q, first.Lane, first.Tag, first.ID); err != nil {
+			return err
+		}
+		job.QueuePosition = &ahead.Tasks
 	}
-	all, err := repo.Slots(ctx, q)
-	slots := all[tasks[0].Lane] // a job is in one lane
-	if err != nil || slots == 0 {
-		return err
+	lane := tasks[0].Lane // a job is in one lane
+	if farm.rate == 0 || farm.slots[lane] == 0 || farm.paused[lane] {
+		return nil // nobody knows until when
 	}
 	var work float64 // µs
 	if last != nil {
-		ahead, err := repo.Before(ctx, q, last.Lane, last.Tag, last.ID)
-		if err != nil {
-			return err
+		before := ahead
+		if last != first {
+			if before, err = repo.Before(ctx, q, last.Lane, last.Tag, last.ID); err != nil {
+				return err
+			}
 		}
-		work = rate * float64(ahead.Cost+last.Cost)
-		running, err := repo.Running(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, t := range running {
-			work += left(t, now, rate)
+		work = farm.rate * float64(before.Cost+last.Cost)
+		for _, t := range farm.running {
+			work += left(t, now, farm.rate)
 		}
 	}
-	eta := time.Duration(max(work/float64(slots), longest) * float64(time.Microsecond))
+	eta := time.Duration(max(work/float64(farm.slots[lane]), longest) * float64(time.Microsecond))
 	job.ETA = &eta
 	return nil
 }
@@ -181,35 +195,63 @@ func left(t repo.Waiting, now time.Time, rate float64) float64 {
 	if t.StartedAt == nil {
 		return rate * float64(t.Cost)
 	}
-	return max(0, rate*float64(t.Cost)-float64(now.Sub(*t.StartedAt).Microseconds()))
+	return max(0, rate*float64(t.Cost)-max(0, float64(now.Sub(*t.StartedAt).Microseconds())))
 }
 
 const (
-	rateTasks   = 50              // finished tasks that the rate is measured on
-	rateRefresh = 2 * time.Second // how long a measured rate is used
+	rateTasks   = 50                     // finished tasks that the rate is measured on
+	paceRefresh = 500 * time.Millisecond // how long a measured pace is used
 )
 
-// currentRate is repo.Rate, read again every rateRefresh: every view of a job
-// wants it, and it changes slowly. While one reads it the others take the old one:
-// nobody waits for anybody else's database.
-func (f *Farm) currentRate(ctx context.Context) (float64, error) {
-	f.rateMu.Lock()
-	old, last, now := f.rate, f.rateAt, f.Clock.Now()
-	if age := now.Sub(last); !last.IsZero() && age >= 0 && age < rateRefresh {
-		f.rateMu.Unlock()
+// pace is what an estimate must know of the farm as a whole.
+type pace struct {
+	rate    float64 // µs of wall time for a µs of estimated cost, 0 = unknown
+	slots   map[model.Lane]int
+	paused  map[model.Lane]bool
+	running []repo.Waiting
+}
+
+// currentPace is readPace, done again every paceRefresh: every view of a job that has not
+// ended wants it. While one reads it the others take the old one: nobody waits for anybody
+// else's database.
+func (f *Farm) currentPace(ctx context.Context) (pace, error) {
+	f.paceMu.Lock()
+	old, last, now := f.pace, f.paceAt, f.Clock.Now()
+	if age := now.Sub(last); !last.IsZero() && age >= 0 && age < paceRefresh {
+		f.paceMu.Unlock()
 		return old, nil
 	}
-	f.rateAt = now
-	f.rateMu.Unlock()
-	rate, err := repo.Rate(ctx, f.DB.Reader(), rateTasks)
-	f.rateMu.Lock()
-	defer f.rateMu.Unlock()
+	f.paceAt = now
+	f.paceMu.Unlock()
+	p, err := readPace(ctx, f.DB.Reader())
+	f.paceMu.Lock()
+	defer f.paceMu.Unlock()
 	if err != nil {
-		f.rateAt = last // the next one tries
-		return 0, fmt.Errorf("read the render rate: %w", err)
+		f.paceAt = last // the next one tries
+		return pace{}, fmt.Errorf("read the pace of the farm: %w", err)
 	}
-	f.rate = rate
-	return rate, nil
+	f.pace = p
+	return p, nil
+}
+
+func readPace(ctx context.Context, reader *db.Reader) (p pace, err error) {
+	p.paused = make(map[model.Lane]bool, len(model.Lanes()))
+	err = reader.View(ctx, func(q db.Queryer) error {
+		if p.rate, err = repo.Rate(ctx, q, rateTasks); err != nil {
+			return err
+		}
+		if p.slots, err = repo.Slots(ctx, q); err != nil {
+			return err
+		}
+		for _, lane := range model.Lanes() {
+			if p.paused[lane], err = repo.IsPaused(ctx, q, lane); err != nil {
+				return err
+			}
+		}
+		p.running, err = repo.Running(ctx, q)
+		return err
+	})
+	return p, err
 }
 
 // wake makes the releaser of this process look now.

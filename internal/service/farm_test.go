@@ -268,14 +268,16 @@ func TestReleaseKeepsTheBudget(t *testing.T) {
 		worker := h.Worker(t, 3)
 		assert.Equal(t, 6, h.Release(t))
 		assert.Zero(t, h.Release(t))
-		ticket, _ := h.Queue.Pop()
-		claim, ok, err := h.Farm.Claim(context.Background(), ticket, worker)
-		require.NoError(t, err)
-		require.True(t, ok)
-		assert.Zero(t, h.Release(t), "a running task keeps its place")
-		_, err = h.Farm.Commit(context.Background(), claim.Ticket, servicetest.Asset("d"))
-		require.NoError(t, err)
-		assert.Equal(t, 1, h.Release(t))
+		for n, want := range []int{0, 2} { // there is enough at hand after the first
+			ticket, _ := h.Queue.Pop()
+			claim, ok, err := h.Farm.Claim(context.Background(), ticket, worker)
+			require.NoError(t, err)
+			require.True(t, ok)
+			assert.Zero(t, h.Release(t), "a running task keeps its place")
+			_, err = h.Farm.Commit(context.Background(), claim.Ticket, servicetest.Asset(fmt.Sprint(n)))
+			require.NoError(t, err)
+			assert.Equal(t, want, h.Release(t))
+		}
 	})
 }
 
@@ -513,6 +515,60 @@ func TestOneGoodTakeMakesAJobSucceed(t *testing.T) {
 	})
 }
 
+// A process whose clock is hours ahead accepts, releases and dies. The others, whose
+// clocks are right, neither wait for its times to come nor lose its tickets.
+func TestAClockThatWasAheadDelaysNothing(t *testing.T) {
+	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+		ctx := context.Background()
+		worker := h.Worker(t, 2)
+		h.Clock.Advance(3 * time.Hour)
+		h.Accept(t, servicetest.Anon("a"), 2)
+		h.Clock.Advance(-3 * time.Hour)
+		require.Equal(t, 2, h.Release(t), "accepted by the wrong clock")
+		claim := h.Next(t, worker)
+
+		// It is handed back, and released again, by the wrong clock; then Redis is emptied.
+		h.Clock.Advance(3 * time.Hour)
+		require.NoError(t, h.Farm.HandBack(ctx, claim.Ticket))
+		h.Release(t)
+		h.Clock.Advance(-3 * time.Hour)
+		h.Queue.Clear()
+		n, err := h.Farm.Sweep(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 1, n, "released by the wrong clock")
+		require.Equal(t, 1, h.Release(t))
+
+		// A wait after a failure is one that a clock may ask for.
+		require.NoError(t, h.Farm.Fail(ctx, h.Next(t, worker).Ticket, &model.Failure{Code: "x", Message: "x"}, true))
+		require.Zero(t, h.Release(t), "it waits")
+		job, err := h.Farm.Job(ctx, servicetest.Anon("a"), claim.JobID)
+		require.NoError(t, err)
+		require.False(t, job.State.Final())
+	})
+}
+
+// A janitor whose time goes back still gives up the dead.
+func TestReapDeadWhenTimeGoesBack(t *testing.T) {
+	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+		ctx := context.Background()
+		h.Worker(t, 1)
+		var watch service.BeatWatch
+		look := func() int {
+			t.Helper()
+			n, err := h.Farm.ReapDead(ctx, &watch)
+			require.NoError(t, err)
+			return n
+		}
+		require.Zero(t, look())
+		h.Clock.Advance(-2 * time.Hour)
+		for range 10 {
+			require.Zero(t, look())
+			h.Clock.Advance(time.Second)
+		}
+		require.Equal(t, 1, look())
+	})
+}
+
 func TestSweepHealsLostTickets(t *testing.T) {
 	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
 		ctx := context.Background()
@@ -597,11 +653,11 @@ func TestReapDead(t *testing.T) {
 				require.NoError(t, err)
 				reaped += n
 			}
-			require.NoError(t, h.Farm.Beat(ctx, alive))
+			require.NoError(t, h.Farm.Beat(ctx, alive, service.WorkerState{Slots: 1}))
 			h.Clock.Advance(2 * time.Second)
 		}
 		assert.Equal(t, 1, reaped, "two janitors give up a worker once")
-		require.ErrorIs(t, h.Farm.Beat(ctx, dead), service.ErrWorkerGone)
+		require.ErrorIs(t, h.Farm.Beat(ctx, dead, service.WorkerState{Slots: 1}), service.ErrWorkerGone)
 		_, err := h.Farm.Commit(ctx, lost.Ticket, servicetest.Asset("late"))
 		require.ErrorIs(t, err, service.ErrFenced)
 		_, err = h.Farm.Commit(ctx, kept.Ticket, servicetest.Asset("kept"))
@@ -626,7 +682,7 @@ func TestReapDeadForgivesItsOwnAbsence(t *testing.T) {
 			assert.Zero(t, n)
 			h.Clock.Advance(time.Hour) // the database was away, for the worker too
 		}
-		require.NoError(t, h.Farm.Beat(ctx, worker))
+		require.NoError(t, h.Farm.Beat(ctx, worker, service.WorkerState{Slots: 1}))
 	})
 }
 
@@ -720,6 +776,8 @@ func TestJobsBelongToTheirOwner(t *testing.T) {
 
 type deafPublisher struct{}
 
+func (deafPublisher) SettingsChanged(context.Context) error { return nil }
+
 func (d deafPublisher) TasksCancelled(ctx context.Context, _ []uuid.UUID) error {
 	return d.JobChanged(ctx, uuid.Nil, 0)
 }
@@ -758,5 +816,61 @@ func TestRunReleaser(t *testing.T) {
 		assert.Eventually(t, func() bool { return h.Queue.Len() == 2 }, 5*time.Second, time.Millisecond, "an accept wakes the releaser")
 		cancel()
 		<-done
+	})
+}
+
+// After a crash all that ran there is suspected and runs alone; what breaks a worker then
+// charges nobody else.
+func TestAfterACrashATaskRunsAlone(t *testing.T) {
+	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+		ctx := context.Background()
+		worker := h.Worker(t, 3)
+		job := h.Accept(t, servicetest.Anon("a"), 3)
+		first, second := h.Next(t, worker), h.Next(t, worker)
+		require.False(t, first.Ticket.Alone)
+		n, err := h.Farm.RequeueRunning(ctx) // as after a kill -9
+		require.NoError(t, err)
+		require.Positive(t, n)
+		for { // what was out is stale
+			if _, ok := h.Queue.Pop(); !ok {
+				break
+			}
+		}
+
+		h.Worker(t, 3)
+		h.Release(t)
+		alone := map[uuid.UUID]bool{}
+		for {
+			ticket, ok := h.Queue.Pop()
+			if !ok {
+				break
+			}
+			alone[ticket.TaskID] = ticket.Alone
+		}
+		require.Len(t, alone, 3)
+		for _, s := range h.Job(t, job.ID).Sounds {
+			assert.Equal(t, s.TaskID == first.Ticket.TaskID || s.TaskID == second.Ticket.TaskID, alone[s.TaskID])
+		}
+	})
+}
+
+// A part of the farm that is away for minutes costs nobody a sound; what fails by itself
+// does not get the patience of it.
+func TestAnOutageIsRiddenOut(t *testing.T) {
+	each(t, service.Config{}, func(t *testing.T, h *servicetest.Harness) {
+		ctx := context.Background()
+		worker := h.Worker(t, 1)
+		job := h.Accept(t, servicetest.Anon("a"), 1)
+		began := h.Clock.Now()
+		for range 12 {
+			claim := h.Next(t, worker)
+			require.NoError(t, h.Farm.Fail(ctx, claim.Ticket, &model.Failure{Code: model.FailureStorage, Message: "away"}, true))
+			require.Equal(t, model.Queued, h.Job(t, job.ID).Sounds[0].State)
+			h.Clock.Advance(2 * time.Minute) // the longest wait
+		}
+		assert.Greater(t, h.Clock.Now().Sub(began), 10*time.Minute)
+		claim := h.Next(t, worker)
+		require.NoError(t, h.Farm.Fail(ctx, claim.Ticket, &model.Failure{Code: "other", Message: "no"}, true))
+		assert.Equal(t, model.Failed, h.Job(t, job.ID).State, "it has failed more often than it may")
 	})
 }

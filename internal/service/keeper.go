@@ -22,20 +22,12 @@ func NewKeeper(deps Deps) *Keeper { return &Keeper{Deps: deps.withDefaults()} }
 // nobody waits for it.
 const batch = 100
 
-// expiredJobs wants now, now, limit. A job of which someone has taken over a sound
-// is no longer anonymous.
+// expiredJobs wants now, now, limit.
 const expiredJobs = `
-SELECT id FROM jobs
-WHERE expires_at IS NOT NULL AND expires_at <= ? AND anon_key IS NOT NULL
-AND state IN ('succeeded', 'failed', 'cancelled')
-AND NOT EXISTS (
-    SELECT 1 FROM sounds WHERE sounds.job_id = jobs.id
-    AND (sounds.anon_key IS NULL OR sounds.expires_at IS NULL OR sounds.expires_at > ?)
-)
-ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED`
+SELECT id FROM jobs WHERE ` + repo.JobExpired + ` ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED`
 
 // ExpireAnonymous removes the anonymous jobs, with their sounds, whose time is
-// over and that are not waiting or running.
+// over and that are not waiting or running, and the jobs that only rendered audio again.
 func (k *Keeper) ExpireAnonymous(ctx context.Context) (jobs, sounds int, err error) {
 	for {
 		var j, s int64
@@ -53,6 +45,12 @@ func (k *Keeper) ExpireAnonymous(ctx context.Context) (jobs, sounds int, err err
 				return err
 			}
 			var err error
+			if _, err := tx.Exec(ctx, `
+DELETE FROM jobs WHERE kind = 'restore' AND id IN (
+    SELECT tasks.job_id FROM tasks JOIN sounds ON sounds.id = tasks.sound_id WHERE sounds.job_id IN (?) AND tasks.kind = 'restore'
+)`, ids); err != nil {
+				return err
+			}
 			// Tasks and idempotency keys go with their job by foreign key.
 			if s, err = tx.Exec(ctx, `DELETE FROM sounds WHERE job_id IN (?)`, ids); err != nil {
 				return err
@@ -152,19 +150,21 @@ func (k *Keeper) DueTrash(ctx context.Context, limit int) ([]string, error) {
 	return keys, nil
 }
 
-// ForgetTrash strikes deleted blobs off the trash list.
-func (k *Keeper) ForgetTrash(ctx context.Context, keys []string) error {
+// ForgetTrash strikes deleted blobs off the trash list, and returns how many were on it:
+// another janitor may have been faster.
+func (k *Keeper) ForgetTrash(ctx context.Context, keys []string) (int, error) {
 	if len(keys) == 0 {
-		return nil
+		return 0, nil
 	}
-	err := k.DB.InTx(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM blob_trash WHERE key IN (?)`, keys)
+	var n int64
+	err := k.DB.InTx(ctx, func(tx *db.Tx) (err error) {
+		n, err = tx.Exec(ctx, `DELETE FROM blob_trash WHERE key IN (?)`, keys)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("forget trash: %w", err)
+		return 0, fmt.Errorf("forget trash: %w", err)
 	}
-	return nil
+	return int(n), nil
 }
 
 // LiveKeys returns which of the keys (at most 500) the database knows, as an

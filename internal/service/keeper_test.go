@@ -70,11 +70,16 @@ func TestExpiry(t *testing.T) {
 		live, err := h.Keeper.LiveKeys(ctx, append([]string{sound.Asset.Key, "orphan"}, due...))
 		require.NoError(t, err)
 		assert.Equal(t, map[string]bool{sound.Asset.Key: true, due[0]: true, due[1]: true}, live)
-		require.NoError(t, h.Keeper.ForgetTrash(ctx, due))
+		for _, want := range []int{2, 0} {
+			n, err := h.Keeper.ForgetTrash(ctx, due)
+			require.NoError(t, err)
+			assert.Equal(t, want, n)
+		}
 		due, err = h.Keeper.DueTrash(ctx, 10)
 		require.NoError(t, err)
 		assert.Empty(t, due)
-		require.NoError(t, h.Keeper.ForgetTrash(ctx, nil))
+		_, err = h.Keeper.ForgetTrash(ctx, nil)
+		require.NoError(t, err)
 		live, err = h.Keeper.LiveKeys(ctx, nil)
 		require.NoError(t, err)
 		assert.Empty(t, live)

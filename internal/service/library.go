@@ -89,7 +89,7 @@ func (l *Library) Pack(ctx context.Context, caller model.Caller, id uuid.UUID) (
 		if pack, err = repo.Pack(ctx, q, id); err != nil {
 			return err
 		}
-		if !mine(caller, pack.Owner) {
+		if !mine(caller, pack.Owner) || pack.DeletedAt != nil {
 			return repo.ErrNotFound
 		}
 		sounds, err = repo.PackList(ctx, q, id)
@@ -105,10 +105,11 @@ func (l *Library) Pack(ctx context.Context, caller model.Caller, id uuid.UUID) (
 }
 
 // PackFile returns a pack of the caller that has its ZIP: CodeNotReady while it has none,
-// CodeGone when it has expired.
+// CodeRestoring where it had one (Farm.RestorePack makes it again), CodeGone when it has
+// expired.
 func (l *Library) PackFile(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Pack, error) {
 	pack, err := repo.Pack(ctx, l.DB.Reader(), id)
-	if errors.Is(err, repo.ErrNotFound) || err == nil && !mine(caller, pack.Owner) {
+	if errors.Is(err, repo.ErrNotFound) || err == nil && (!mine(caller, pack.Owner) || pack.DeletedAt != nil) {
 		return model.Pack{}, noSuchPack()
 	}
 	switch {
@@ -118,6 +119,8 @@ func (l *Library) PackFile(ctx context.Context, caller model.Caller, id uuid.UUI
 		return model.Pack{}, model.Errorf(model.CodeGone, "this pack has expired")
 	case pack.Asset != nil:
 		return pack, nil
+	case pack.Job.State == model.Succeeded, !pack.Job.State.Final() && pack.Job.RetryOf != nil:
+		return model.Pack{}, restoring()
 	case pack.Job.State.Final():
 		return model.Pack{}, model.Errorf(model.CodeNotReady, "this pack was not finished, so it has no ZIP: build it again")
 	}
@@ -156,7 +159,8 @@ func (l *Library) Sound(ctx context.Context, caller model.Caller, id uuid.UUID) 
 
 // Rendered returns a sound of the caller that has its Asset, for download and
 // waveform: CodeNotReady while it is not finished (and where it failed),
-// CodeGone when it has expired.
+// CodeRestoring where its audio was put away (Farm.RestoreAudio renders it again),
+// CodeGone when the sound has expired.
 func (l *Library) Rendered(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error) {
 	s, err := l.Sound(ctx, caller, id)
 	if err != nil {
@@ -171,8 +175,10 @@ func (l *Library) Rendered(ctx context.Context, caller model.Caller, id uuid.UUI
 		e := model.Errorf(model.CodeNotReady, "this sound is not rendered yet")
 		e.RetryAfter = time.Second
 		return model.Sound{}, e
-	case s.Asset == nil, s.ExpiresAt != nil && !s.ExpiresAt.After(l.now()):
+	case s.ExpiresAt != nil && !s.ExpiresAt.After(l.now()):
 		return model.Sound{}, model.Errorf(model.CodeGone, "the audio of this sound has expired")
+	case s.Asset == nil:
+		return model.Sound{}, restoring()
 	}
 	return s, nil
 }

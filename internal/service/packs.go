@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ type PackSound struct {
 // PackRequest asks for a pack: of a theme and a count, or of a plan.
 type PackRequest struct {
 	Name       string      // made from the theme, or the first prompt, where ""
-	Theme      string      // 1–500 characters; "" with Sounds is none
+	Theme      string      // 1–500 characters; with Sounds it is a note of what they came from, or ""
 	Count      int         // 1–500 of the theme; 0 with Sounds
 	Sounds     []PackSound // 1–500
 	Seed       *uint32     // drawn when nil
@@ -72,10 +73,14 @@ func (f *Farm) CreatePack(ctx context.Context, caller model.Caller, req PackRequ
 	return f.readPack(ctx, *job.PackID)
 }
 
-// readPack reads a pack where it was just written: a replica may not have it yet.
+// readPack reads a pack where it was just written: a replica may not have it yet. One that
+// was deleted is CodeNotFound.
 func (f *Farm) readPack(ctx context.Context, id uuid.UUID) (pack model.Pack, err error) {
 	err = f.DB.InTx(ctx, func(tx *db.Tx) error {
 		pack, err = repo.Pack(ctx, tx, id)
+		if err == nil && pack.DeletedAt != nil {
+			err = repo.ErrNotFound
+		}
 		return err
 	})
 	if errors.Is(err, repo.ErrNotFound) {
@@ -104,6 +109,11 @@ func (f *Farm) buildPack(ctx context.Context, req PackRequest) (model.Pack, []ta
 		sounds = planned
 	case len(sounds) > MaxPackSounds:
 		faults.add("sounds", "has %d sounds: send at most %d", len(sounds), MaxPackSounds)
+	}
+	if len(req.Sounds) > 0 && strings.TrimSpace(req.Theme) != "" {
+		if err := faults.take(prompt.CheckTheme(req.Theme)); err != nil {
+			return model.Pack{}, nil, err
+		}
 	}
 	if req.Format != format.WAV {
 		faults.add("format", "must be wav")
@@ -144,7 +154,7 @@ func packName(theme string, sounds []PackSound) string {
 // packTakes interprets the sounds of a pack.
 func (f *Farm) packTakes(ctx context.Context, req PackRequest, sounds []PackSound, seed uint32, faults *faults) ([]take, error) {
 	takes := make([]take, len(sounds))
-	named := make(map[string]int, len(sounds)) // by name, in lower case
+	named := make(map[string]int, len(sounds)) // by the key of the name
 	var bytes int64
 	for i, s := range sounds {
 		field := fmt.Sprintf("sounds.%d.", i)
@@ -156,7 +166,7 @@ func (f *Farm) packTakes(ctx context.Context, req PackRequest, sounds []PackSoun
 			Duration: s.Duration, SampleRate: req.SampleRate, BitDepth: req.BitDepth, Channels: req.Channels,
 		})
 		if err != nil {
-			if err := faults.takeUnder(field, err); err != nil {
+			if err := faults.takeSound(field, err); err != nil {
 				return nil, fmt.Errorf("interpret: %w", err)
 			}
 			continue
@@ -169,7 +179,7 @@ func (f *Farm) packTakes(ctx context.Context, req PackRequest, sounds []PackSoun
 			prompt: strings.TrimSpace(s.Prompt), name: s.Name, patch: in.Patch, explanation: explanation, cost: max(1, in.Patch.Cost()),
 		}
 		if s.Name != "" {
-			key := strings.ToLower(s.Name)
+			key := format.NameKey(s.Name)
 			if wrong := format.CheckName(s.Name); wrong != "" {
 				faults.add(field+"name", "%s", wrong)
 			} else if first, taken := named[key]; taken {
@@ -198,8 +208,8 @@ func (f *Farm) packTakes(ctx context.Context, req PackRequest, sounds []PackSoun
 // nameTakes gives those takes a name of their own that have none yet.
 func nameTakes(takes []take, named map[string]int) {
 	taken := make(map[string]bool, len(takes))
-	for name := range named {
-		taken[name] = true
+	for key := range named {
+		taken[key] = true
 	}
 	for i := range takes {
 		if takes[i].name == "" {
@@ -221,16 +231,31 @@ func (f *faults) add(field, message string, args ...any) {
 }
 
 // take takes up the fields of an error of CodeInvalid, and returns any other.
-func (f *faults) take(err error) error { return f.takeUnder("", err) }
+func (f *faults) take(err error) error {
+	return f.takeEach(err, func(field model.FieldError) { f.add(field.Field, "%s", field.Message) })
+}
 
-// takeUnder is take with the fields under a prefix.
-func (f *faults) takeUnder(prefix string, err error) error {
+// takeSound is take of one sound, with its fields under a prefix. The output format is that
+// of all sounds: what is wrong with it is told once, by the name that it was sent with.
+func (f *faults) takeSound(prefix string, err error) error {
+	return f.takeEach(err, func(field model.FieldError) {
+		name := prefix + field.Field
+		if slices.Contains([]string{"sample_rate", "bit_depth", "channels"}, field.Field) {
+			name = field.Field
+		}
+		if !slices.ContainsFunc(*f, func(known model.FieldError) bool { return known.Field == name }) {
+			f.add(name, "%s", field.Message)
+		}
+	})
+}
+
+func (f *faults) takeEach(err error, take func(model.FieldError)) error {
 	var invalid *model.Error
 	if !errors.As(err, &invalid) || invalid.Code != model.CodeInvalid {
 		return err
 	}
 	for _, field := range invalid.Fields {
-		f.add(prefix+field.Field, "%s", field.Message)
+		take(field)
 	}
 	return nil
 }
@@ -264,7 +289,7 @@ func (f *Farm) assemble(ctx context.Context, tx *db.Tx, job *lockedJob, owner st
 	}
 	if err := tx.Get(ctx, &sum, `
 SELECT count(*) AS sounds, COALESCE(sum(a.size), 0) AS bytes
-FROM sounds s JOIN assets a ON a.id = s.asset_id WHERE s.pack_id = ? AND s.state = 'succeeded'`, job.PackID); err != nil {
+FROM sounds s JOIN assets a ON a.id = s.asset_id WHERE s.pack_id = ? AND s.state = 'succeeded' AND s.deleted_at IS NULL`, job.PackID); err != nil {
 		return false, err
 	}
 	if sum.Sounds == 0 {
@@ -297,17 +322,28 @@ VALUES (?, ?, NULL, ?, ?, ?, 'queued', ?, ?, ?, ?)`, id, jobID, model.TaskAssemb
 	return err
 }
 
+// insertRetry inserts a task for a sound that was tried before; it wants the sound once
+// more at the end. What has crashed a worker and did not end well is suspected also when
+// it is tried again.
+const insertRetry = `
+INSERT INTO tasks (id, job_id, sound_id, kind, lane, owner, state, not_before, tag, cost, created_at, crashes)
+VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?,
+        (SELECT COALESCE(max(crashes), 0) FROM tasks WHERE sound_id = ? AND state IN ('failed', 'cancelled')))`
+
 // lockPack wants the id.
-const lockPack = `SELECT job_id, expires_at FROM packs WHERE id = ? FOR UPDATE`
+const lockPack = `SELECT job_id, asset_id, expires_at, deleted_at FROM packs WHERE id = ? FOR UPDATE`
 
 type lockedPack struct {
 	JobID     uuid.UUID  `db:"job_id"`
+	AssetID   *uuid.UUID `db:"asset_id"`
+	DeletedAt *time.Time `db:"deleted_at"`
 	ExpiresAt *time.Time `db:"expires_at"`
 }
 
-// RebuildPack renders those sounds of a pack again that failed or were cancelled, as a
-// new job, and then makes its ZIP anew; the others stay as they are. A pack that is
-// being built, or that lacks nothing, is CodeConflict; another's CodeNotFound.
+// RebuildPack renders those sounds of a pack again that failed, were cancelled or whose
+// audio was put away, as a new job, and then makes its ZIP anew; the others stay as they
+// are. A pack that is being built, or that lacks nothing, is CodeConflict; another's
+// CodeNotFound.
 func (f *Farm) RebuildPack(ctx context.Context, caller model.Caller, packID uuid.UUID) (model.Pack, error) {
 	pack, err := f.readPack(ctx, packID)
 	if err == nil && !mine(caller, pack.Owner) {
@@ -324,37 +360,48 @@ func (f *Farm) RebuildPack(ctx context.Context, caller model.Caller, packID uuid
 	return f.readPack(ctx, packID)
 }
 
-func (f *Farm) rebuildTx(ctx context.Context, tx *db.Tx, caller model.Caller, packID uuid.UUID) error {
-	var old lockedJob
-	var pack lockedPack
-	var oldID uuid.UUID
-	if err := tx.Get(ctx, &oldID, `SELECT job_id FROM packs WHERE id = ?`, packID); err != nil {
-		return absentPack(err)
+// lockIdlePack locks a pack and its last job, which comes first, as in the commit of a ZIP.
+// idle says that nothing is being built.
+func lockIdlePack(ctx context.Context, tx *db.Tx, packID uuid.UUID) (pack lockedPack, job lockedJob, idle bool, err error) {
+	var jobID uuid.UUID
+	if err := tx.Get(ctx, &jobID, `SELECT job_id FROM packs WHERE id = ?`, packID); err != nil {
+		return pack, job, false, absentPack(err)
 	}
-	// A job comes before its pack, as in the commit of a ZIP.
-	if err := tx.Get(ctx, &old, lockJob, oldID); err != nil {
-		return absentPack(err)
+	if err := tx.Get(ctx, &job, lockJob, jobID); err != nil {
+		return pack, job, false, absentPack(err)
 	}
 	if err := tx.Get(ctx, &pack, lockPack, packID); err != nil {
-		return absentPack(err)
+		return pack, job, false, absentPack(err)
 	}
-	if !old.State.Final() || pack.JobID != oldID {
+	return pack, job, job.State.Final() && pack.JobID == jobID, nil
+}
+
+func (f *Farm) rebuildTx(ctx context.Context, tx *db.Tx, caller model.Caller, packID uuid.UUID) error {
+	pack, old, idle, err := lockIdlePack(ctx, tx, packID)
+	switch {
+	case err != nil:
+		return err
+	case pack.DeletedAt != nil:
+		return noSuchPack()
+	case !idle:
 		return model.Errorf(model.CodeConflict, "this pack is being built: wait for its end, or cancel it")
 	}
 	var left []struct {
-		ID    uuid.UUID `db:"id"`
-		Patch []byte    `db:"patch"`
+		ID    uuid.UUID   `db:"id"`
+		State model.State `db:"state"`
+		Patch []byte      `db:"patch"`
 	}
 	if err := tx.Select(ctx, &left, `
-SELECT id, patch FROM sounds WHERE pack_id = ? AND state IN ('failed', 'cancelled') ORDER BY position`, packID); err != nil {
+SELECT id, state, patch FROM sounds
+WHERE pack_id = ? AND deleted_at IS NULL AND (state IN ('failed', 'cancelled') OR state = 'succeeded' AND asset_id IS NULL)
+ORDER BY position`, packID); err != nil {
 		return err
 	}
-	if len(left) == 0 && old.State == model.Succeeded {
+	if len(left) == 0 && old.State == model.Succeeded && pack.AssetID != nil {
 		return model.Errorf(model.CodeConflict, "this pack lacks nothing: there is no sound to render again")
 	}
 	now, owner := f.now(), caller.Owner()
 	job := lockedJob{Lane: model.Bulk, Remaining: max(1, len(left)), PackID: &packID}
-	var err error
 	if job.ID, err = f.id(); err != nil {
 		return err
 	}
@@ -375,12 +422,19 @@ VALUES (?, ?, ?, ?, ?, 'queued', 1, ?, ?, ?, ?, ?, ?, ?)`,
 		return err
 	}
 	if len(left) == 0 {
-		var bytes int64
-		if err := tx.Get(ctx, &bytes, `
-SELECT COALESCE(sum(a.size), 0) FROM sounds s JOIN assets a ON a.id = s.asset_id WHERE s.pack_id = ?`, packID); err != nil {
+		var ready struct {
+			Sounds int   `db:"sounds"`
+			Bytes  int64 `db:"bytes"`
+		}
+		if err := tx.Get(ctx, &ready, `
+SELECT count(*) AS sounds, COALESCE(sum(a.size), 0) AS bytes
+FROM sounds s JOIN assets a ON a.id = s.asset_id WHERE s.pack_id = ? AND s.deleted_at IS NULL`, packID); err != nil {
 			return err
 		}
-		return f.insertAssembly(ctx, tx, job.ID, job.Lane, owner, bytes)
+		if ready.Sounds == 0 {
+			return model.Errorf(model.CodeConflict, "this pack has no sounds any more: bring one back, or delete the pack")
+		}
+		return f.insertAssembly(ctx, tx, job.ID, job.Lane, owner, ready.Bytes)
 	}
 	costs := make([]int64, len(left))
 	var cost int64
@@ -401,18 +455,20 @@ SELECT COALESCE(sum(a.size), 0) FROM sounds s JOIN assets a ON a.id = s.asset_id
 	}
 	if _, err := tx.Exec(ctx, `
 UPDATE sounds SET job_id = ?, state = 'queued', error = NULL, finished_at = NULL, ended_version = 0
-WHERE pack_id = ? AND state IN ('failed', 'cancelled')`, job.ID, packID); err != nil {
+WHERE pack_id = ? AND deleted_at IS NULL AND state IN ('failed', 'cancelled')`, job.ID, packID); err != nil {
 		return err
 	}
 	for i, s := range left {
 		tag += costs[i]
+		kind := model.TaskRender
+		if s.State == model.Succeeded {
+			kind = model.TaskRestore
+		}
 		id, err := f.id()
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `
-INSERT INTO tasks (id, job_id, sound_id, kind, lane, owner, state, not_before, tag, cost, created_at)
-VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`, id, job.ID, s.ID, model.TaskRender, job.Lane, owner, now, tag, costs[i], now); err != nil {
+		if _, err := tx.Exec(ctx, insertRetry, id, job.ID, s.ID, kind, job.Lane, owner, now, tag, costs[i], now, s.ID); err != nil {
 			return err
 		}
 	}
@@ -424,46 +480,4 @@ func absentPack(err error) error {
 		return noSuchPack() // removed since
 	}
 	return err
-}
-
-// DeletePack removes a pack with its sounds and its jobs, and stops what of it runs.
-// Another's is CodeNotFound.
-func (f *Farm) DeletePack(ctx context.Context, caller model.Caller, packID uuid.UUID) error {
-	pack, err := f.readPack(ctx, packID)
-	if err == nil && !mine(caller, pack.Owner) {
-		err = noSuchPack()
-	}
-	if err != nil {
-		return err
-	}
-	var tasks []uuid.UUID
-	err = f.DB.InTx(ctx, func(tx *db.Tx) error {
-		tasks = tasks[:0]
-		var jobs []uuid.UUID
-		if err := tx.Select(ctx, &jobs, `SELECT id FROM jobs WHERE pack_id = ? ORDER BY id FOR UPDATE`, packID); err != nil {
-			return err
-		}
-		if len(jobs) == 0 {
-			return noSuchPack() // removed since
-		}
-		if err := tx.Select(ctx, &tasks, `SELECT id FROM tasks WHERE job_id IN (?) AND state = 'running' ORDER BY id FOR UPDATE`, jobs); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `DELETE FROM packs WHERE id = ?`, packID); err != nil {
-			return err
-		}
-		// Tasks go with their sounds and jobs by foreign key, as do idempotency keys.
-		if _, err := tx.Exec(ctx, `DELETE FROM sounds WHERE pack_id = ?`, packID); err != nil {
-			return err
-		}
-		// By the pack and not by the list: a rebuild may have added one while this waited.
-		_, err := tx.Exec(ctx, `DELETE FROM jobs WHERE pack_id = ?`, packID)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("delete pack %s: %w", packID, err)
-	}
-	f.tellCancelled(ctx, tasks)
-	f.wake()
-	return nil
 }

@@ -138,6 +138,10 @@ func TestPack(t *testing.T) {
 		require.Equal(t, model.CodeNotFound, model.CodeOf(h.Farm.DeletePack(ctx, bob, pack.ID)))
 		require.NoError(t, h.Farm.DeletePack(ctx, ann, pack.ID))
 		require.Equal(t, model.CodeNotFound, model.CodeOf(h.Farm.DeletePack(ctx, ann, pack.ID)))
+		h.Clock.Advance(h.Farm.Config.DeleteGrace)
+		purged, err := h.Keeper.PurgePacks(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 1, purged)
 		for _, table := range []string{"packs", "jobs", "sounds", "tasks", "idempotency_keys"} {
 			require.Zero(t, rows(t, h, table), table)
 		}

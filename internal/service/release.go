@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,60 +14,70 @@ import (
 	"patchlab/internal/model"
 )
 
-// releaseTasks wants lane, now, limit, now. The pick is materialized so that
-// PostgreSQL runs, and locks, it exactly once.
+// releaseTasks wants lane, now, now + Config.BackoffMax, limit, now. No wait is longer
+// than that: what is due later was written by a process whose clock was wrong, and is
+// due at once. The pick is materialized so that PostgreSQL runs, and locks, it exactly
+// once.
 const releaseTasks = `
 WITH picked AS MATERIALIZED (
     SELECT id FROM tasks
-    WHERE lane = ? AND state = 'queued' AND released_at IS NULL AND not_before <= ?
+    WHERE lane = ? AND state = 'queued' AND released_at IS NULL AND (not_before <= ? OR not_before > ?)
     ORDER BY tag, id LIMIT ? FOR UPDATE SKIP LOCKED
 )
 UPDATE tasks SET attempt = attempt + 1, released_at = ?
 WHERE id IN (SELECT id FROM picked)
-RETURNING id, attempt, kind, tag`
+RETURNING id, attempt, kind, tag, crashes`
 
 type released struct {
 	ID      uuid.UUID      `db:"id"`
 	Attempt int            `db:"attempt"`
 	Kind    model.TaskKind `db:"kind"`
 	Tag     int64          `db:"tag"`
+	Crashes int            `db:"crashes"`
 }
 
 // ticketsPerSlot is how many tickets are out for each slot: one being rendered,
 // one waiting at hand, so that a worker never idles for the next release.
 const ticketsPerSlot = 2
 
+// room returns how many tickets a lane is to get: none while there is still half at hand
+// of what could be, so that not every render takes a release of its own.
+func room(slots, out int) int {
+	n := ticketsPerSlot*slots - out
+	if n <= slots/2 && out > slots {
+		return 0
+	}
+	return max(0, n)
+}
+
 // Release hands out tickets for the tasks that are next, as many as the live
 // workers can use, and returns how many. What is out in the bulk lane does not take
 // from the interactive one: the queue serves that first, and keeps slots for it. Where
 // the queue does not take the tickets, Sweep makes up for it.
 func (f *Farm) Release(ctx context.Context) (int, error) {
-	if idle, err := f.nothingToRelease(ctx); err != nil || idle {
+	due, err := f.due(ctx)
+	if err != nil || len(due) == 0 {
 		return 0, err
 	}
 	var tickets []model.Ticket
-	err := f.DB.InTx(ctx, func(tx *db.Tx) error {
+	err = f.DB.InTx(ctx, func(tx *db.Tx) error {
 		tickets = tickets[:0]
-		slots, err := repo.Slots(ctx, tx)
-		if err != nil || slots[model.Interactive] == 0 {
-			return err
-		}
 		clocks, err := lockLanes(ctx, tx)
 		if err != nil {
 			return err
 		}
-		out, err := outstanding(ctx, tx)
+		slots, out, err := load(ctx, tx)
 		if err != nil {
 			return err
 		}
-		for _, lane := range model.Lanes() {
-			n := ticketsPerSlot*slots[lane] - out[lane]
-			if n <= 0 {
+		for _, lane := range due {
+			n := room(slots[lane], out[lane])
+			if n == 0 {
 				continue
 			}
 			var rows []released
 			now := f.now()
-			if err := tx.Select(ctx, &rows, releaseTasks, lane, now, n, now); err != nil {
+			if err := tx.Select(ctx, &rows, releaseTasks, lane, now, now.Add(f.Config.BackoffMax), n, now); err != nil {
 				return err
 			}
 			if len(rows) == 0 {
@@ -78,7 +87,7 @@ func (f *Farm) Release(ctx context.Context) (int, error) {
 				return cmp.Or(cmp.Compare(a.Tag, b.Tag), slices.Compare(a.ID[:], b.ID[:]))
 			})
 			for _, r := range rows {
-				tickets = append(tickets, model.Ticket{TaskID: r.ID, Attempt: r.Attempt, Kind: r.Kind, Lane: lane})
+				tickets = append(tickets, model.Ticket{TaskID: r.ID, Attempt: r.Attempt, Kind: r.Kind, Lane: lane, Alone: r.Crashes > 0})
 			}
 			if tag := rows[len(rows)-1].Tag; tag > clocks[lane] {
 				if _, err := tx.Exec(ctx, `UPDATE lanes SET clock = ? WHERE lane = ?`, tag, lane); err != nil {
@@ -100,21 +109,50 @@ func (f *Farm) Release(ctx context.Context) (int, error) {
 	return len(tickets), nil
 }
 
-// nothingToRelease spares an idle farm the write lock.
-func (f *Farm) nothingToRelease(ctx context.Context) (bool, error) {
-	for _, lane := range model.Lanes() {
-		var id uuid.UUID
-		err := f.DB.Reader().Get(ctx, &id, `
-SELECT id FROM tasks WHERE lane = ? AND state = 'queued' AND released_at IS NULL AND not_before <= ?
-ORDER BY tag, id LIMIT 1`, lane, f.now())
-		if err == nil {
-			return false, nil
-		}
-		if !errors.Is(err, db.ErrNoRows) {
-			return false, fmt.Errorf("release: %w", err)
-		}
+// dueLanes wants now and now + Config.BackoffMax: the lanes that are not paused and in which
+// a task waits for its release.
+const dueLanes = `
+SELECT lane FROM lanes
+WHERE EXISTS (SELECT 1 FROM tasks WHERE tasks.lane = lanes.lane AND state = 'queued' AND released_at IS NULL AND (not_before <= ? OR not_before > ?))
+AND NOT EXISTS (SELECT 1 FROM settings WHERE settings.key = 'lane:' || lanes.lane)`
+
+// due returns the lanes in which something is to be released, the most urgent first. It
+// spares a farm that is idle, or has enough at hand, the write lock.
+func (f *Farm) due(ctx context.Context) ([]model.Lane, error) {
+	var rows []laneLoad
+	now := f.now()
+	if err := f.DB.Reader().Select(ctx, &rows, farmLoadAndDue, now, now.Add(f.Config.BackoffMax)); err != nil {
+		return nil, fmt.Errorf("release: %w", err)
 	}
-	return true, nil
+	var waits []model.Lane
+	rows = slices.DeleteFunc(rows, func(r laneLoad) bool {
+		if r.N == isDue {
+			waits = append(waits, r.Lane)
+		}
+		return r.N == isDue
+	})
+	if len(waits) == 0 {
+		return nil, nil
+	}
+	slots, out := loadOf(rows)
+	return slices.DeleteFunc(model.Lanes(), func(l model.Lane) bool {
+		return !slices.Contains(waits, l) || room(slots[l], out[l]) == 0
+	}), nil
+}
+
+// isDue stands for the number of a lane in which something waits for its release.
+const isDue = -1
+
+// farmLoadAndDue wants what dueLanes does: the rows of farmLoad, and one of isDue for each
+// of dueLanes.
+const farmLoadAndDue = farmLoad + `
+UNION ALL
+SELECT lane, -1 AS n FROM (` + dueLanes + `) AS due`
+
+// laneLoad is a row of farmLoad.
+type laneLoad struct {
+	Lane model.Lane `db:"lane"`
+	N    int        `db:"n"`
 }
 
 // lockLanes reads the clocks and keeps other releasers out until the transaction
@@ -134,27 +172,38 @@ func lockLanes(ctx context.Context, tx *db.Tx) (map[model.Lane]int64, error) {
 	return clocks, nil
 }
 
-const outstandingTasks = `
+// farmLoad wants nothing: how many tasks of each lane are released or running, and, with
+// an empty lane, how many slots each worker has.
+const farmLoad = `
 SELECT lane, count(*) AS n FROM (
     SELECT lane FROM tasks WHERE state = 'running'
     UNION ALL
     SELECT lane FROM tasks WHERE state = 'queued' AND released_at IS NOT NULL
-) AS busy GROUP BY lane`
+) AS busy GROUP BY lane
+UNION ALL
+SELECT '' AS lane, slots AS n FROM workers`
 
-// outstanding counts the tasks that are released or running.
-func outstanding(ctx context.Context, q db.Queryer) (map[model.Lane]int, error) {
-	var rows []struct {
-		Lane model.Lane `db:"lane"`
-		N    int        `db:"n"`
+// load returns the slots of all live workers, and how many tasks are out.
+func load(ctx context.Context, q db.Queryer) (slots, out map[model.Lane]int, err error) {
+	var rows []laneLoad
+	if err := q.Select(ctx, &rows, farmLoad); err != nil {
+		return nil, nil, err
 	}
-	if err := q.Select(ctx, &rows, outstandingTasks); err != nil {
-		return nil, err
-	}
-	out := make(map[model.Lane]int, len(rows))
+	slots, out = loadOf(rows)
+	return slots, out, nil
+}
+
+func loadOf(rows []laneLoad) (slots, out map[model.Lane]int) {
+	var workers []int
+	out = make(map[model.Lane]int, len(model.Lanes()))
 	for _, r := range rows {
-		out[r.Lane] = r.N
+		if r.Lane == "" {
+			workers = append(workers, r.N)
+		} else {
+			out[r.Lane] = r.N
+		}
 	}
-	return out, nil
+	return repo.LaneSlots(workers), out
 }
 
 // RunReleaser releases after each accept and finish of this process and every
@@ -188,7 +237,8 @@ const sweepBatch = 1000
 // Sweep takes back released tasks whose ticket the queue has lost, so that the
 // next release hands them out again. It returns how many.
 func (f *Farm) Sweep(ctx context.Context) (int, error) {
-	tickets, err := repo.Tickets(ctx, f.DB.Reader(), f.now().Add(-f.Config.SweepAfter), sweepBatch)
+	now := f.now()
+	tickets, err := repo.Tickets(ctx, f.DB.Reader(), now.Add(-f.Config.SweepAfter), now.Add(f.Config.SweepAfter), sweepBatch)
 	if err != nil {
 		return 0, fmt.Errorf("sweep: %w", err)
 	}

@@ -37,6 +37,8 @@ type Tickets interface {
 type Publisher interface {
 	JobChanged(ctx context.Context, jobID uuid.UUID, version int64) error
 	TasksCancelled(ctx context.Context, tasks []uuid.UUID) error
+	// SettingsChanged tells workers to read the settings again.
+	SettingsChanged(ctx context.Context) error
 }
 
 // Interpreter turns a request into a patch. take counts from 0.
@@ -84,9 +86,12 @@ type Config struct {
 	MaxCost        int64         // estimated µs of CPU of one take; default patch.MaxCost
 	MaxQueued      int           // unfinished tasks an owner may have; default 1,000
 	AnonymousTTL   time.Duration // life of an anonymous sound; default 24 h
+	AssetTTL       time.Duration // life of the audio of users' sounds and of their packs' ZIPs; 0 = no end
+	DeleteGrace    time.Duration // for how long what was deleted can be brought back; default 24 h
 	IdempotencyTTL time.Duration // life of an idempotency key; default 24 h
 	TrashAfter     time.Duration // from an asset's removal to its blob's; default 1 h
 	MaxAttempts    int           // failures that end a task; default 5
+	MaxOutages     int           // failures that end a task whose last one was an outage; default 15, some 20 min
 	BackoffBase    time.Duration // wait after the first failure, doubled by each further one; default 2 s
 	BackoffMax     time.Duration // longest wait; default 2 min
 	ReleaseEvery   time.Duration // pace of RunReleaser; default 1 s
@@ -100,9 +105,11 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxCost, int64(patch.MaxCost))
 	def(&c.MaxQueued, 1000)
 	def(&c.AnonymousTTL, 24*time.Hour)
+	def(&c.DeleteGrace, 24*time.Hour)
 	def(&c.IdempotencyTTL, 24*time.Hour)
 	def(&c.TrashAfter, time.Hour)
 	def(&c.MaxAttempts, 5)
+	def(&c.MaxOutages, 15)
 	def(&c.BackoffBase, 2*time.Second)
 	def(&c.BackoffMax, 2*time.Minute)
 	def(&c.ReleaseEvery, time.Second)

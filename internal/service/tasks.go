@@ -11,6 +11,7 @@ import (
 
 	"patchlab/db"
 	"patchlab/db/repo"
+	"patchlab/engine/patch"
 	"patchlab/internal/model"
 )
 
@@ -40,6 +41,7 @@ type lockedTask struct {
 	State      model.State    `db:"state"`
 	Attempt    int            `db:"attempt"`
 	Failures   int            `db:"failures"`
+	Crashes    int            `db:"crashes"`
 	NotBefore  time.Time      `db:"not_before"`
 	Cost       int64          `db:"cost"`
 	Reused     bool           `db:"reused"`
@@ -102,37 +104,42 @@ func (f *Farm) transition(ctx context.Context, taskID uuid.UUID, fn func(tx *db.
 }
 
 func lockTask(ctx context.Context, tx *db.Tx, taskID uuid.UUID) (job lockedJob, task lockedTask, err error) {
-	fenced := func(err error) error {
-		if errors.Is(err, db.ErrNoRows) {
-			return ErrFenced // expired or deleted with its job
-		}
-		return err
+	var row struct {
+		lockedTask
+
+		Job lockedJob `db:"j"`
 	}
-	var jobID uuid.UUID
-	if err := tx.Get(ctx, &jobID, `SELECT job_id FROM tasks WHERE id = ?`, taskID); err != nil {
-		return job, task, fenced(err)
+	err = tx.Get(ctx, &row, lockTaskAndJob, taskID)
+	if errors.Is(err, db.ErrNoRows) {
+		err = ErrFenced // expired or deleted with its job
 	}
-	if err := tx.Get(ctx, &job, lockJob, jobID); err != nil {
-		return job, task, fenced(err)
-	}
-	err = tx.Get(ctx, &task, `
-SELECT id, sound_id, kind, lane, owner, state, attempt, failures, not_before, cost, reused, worker_id, error,
-       released_at, started_at, finished_at
-FROM tasks WHERE id = ? FOR UPDATE`, taskID)
-	return job, task, fenced(err)
+	return row.Job, row.lockedTask, err
 }
 
-// lockJob wants the id.
-const lockJob = `
+const lockedJobColumns = `
 SELECT id, kind, state, version, lane, stage, pack_id, remaining, failed_count, error, started_at, finished_at
-FROM jobs WHERE id = ? FOR UPDATE`
+FROM jobs `
+
+const (
+	// lockJob wants the id.
+	lockJob = lockedJobColumns + `WHERE id = ? FOR UPDATE`
+	// lockTaskAndJob wants the id of a task. PostgreSQL locks in the order of FROM, waits for
+	// each, and returns what the rows have become meanwhile.
+	lockTaskAndJob = `
+SELECT t.id, t.sound_id, t.kind, t.lane, t.owner, t.state, t.attempt, t.failures, t.crashes, t.not_before, t.cost, t.reused,
+       t.worker_id, t.error, t.released_at, t.started_at, t.finished_at,
+       j.id AS "j.id", j.kind AS "j.kind", j.state AS "j.state", j.version AS "j.version", j.lane AS "j.lane", j.stage AS "j.stage",
+       j.pack_id AS "j.pack_id", j.remaining AS "j.remaining", j.failed_count AS "j.failed_count", j.error AS "j.error",
+       j.started_at AS "j.started_at", j.finished_at AS "j.finished_at"
+FROM jobs j JOIN tasks t ON t.job_id = j.id WHERE t.id = ? FOR UPDATE`
+)
 
 func saveTask(ctx context.Context, tx *db.Tx, t lockedTask) error {
 	_, err := tx.Exec(ctx, `
-UPDATE tasks SET state = ?, failures = ?, not_before = ?, reused = ?, worker_id = ?, error = ?,
+UPDATE tasks SET state = ?, failures = ?, crashes = ?, not_before = ?, reused = ?, worker_id = ?, error = ?,
                  released_at = ?, started_at = ?, finished_at = ?
 WHERE id = ?`,
-		t.State, t.Failures, t.NotBefore, t.Reused, t.WorkerID, t.Error, t.ReleasedAt, t.StartedAt, t.FinishedAt, t.ID)
+		t.State, t.Failures, t.Crashes, t.NotBefore, t.Reused, t.WorkerID, t.Error, t.ReleasedAt, t.StartedAt, t.FinishedAt, t.ID)
 	return err
 }
 
@@ -163,9 +170,13 @@ func (f *Farm) finish(ctx context.Context, tx *db.Tx, job *lockedJob, last *lock
 	}
 	now := f.now()
 	job.FinishedAt = &now
-	job.State = model.Failed
-	if good > 0 {
+	switch {
+	case good > 0:
 		job.State, job.Error = model.Succeeded, nil
+	case last.State == model.Cancelled && job.FailedCount == 0:
+		job.State = model.Cancelled // each of its sounds was, by itself
+	default:
+		job.State = model.Failed
 	}
 	return nil
 }
@@ -174,6 +185,9 @@ func (f *Farm) finish(ctx context.Context, tx *db.Tx, job *lockedJob, last *lock
 func setSound(ctx context.Context, tx *db.Tx, job *lockedJob, task *lockedTask, state model.State, assetID *uuid.UUID, failure *string, finished *time.Time) error {
 	if task.SoundID == nil {
 		return nil
+	}
+	if task.Kind == model.TaskRestore {
+		return setRestored(ctx, tx, task, state, assetID, finished)
 	}
 	var ended int64
 	if job.PackID != nil && state.Final() {
@@ -189,7 +203,7 @@ type Claim struct {
 	Ticket model.Ticket
 	JobID  uuid.UUID
 	Cost   int64       // estimated µs of CPU
-	Sound  model.Sound // what to render
+	Sound  model.Sound // what to render: its ID, Patch and Format
 	Pack   *PackBuild  // what to assemble
 
 	PickedUp time.Duration // from the release of the ticket to this claim
@@ -203,20 +217,10 @@ func (f *Farm) Claim(ctx context.Context, ticket model.Ticket, workerID uuid.UUI
 		if !task.waiting(ticket) || job.State.Final() {
 			return ErrFenced
 		}
-		var registered int
-		if err := tx.Get(ctx, &registered, `SELECT count(*) FROM workers WHERE id = ?`, workerID); err != nil {
-			return err
-		}
-		if registered == 0 {
-			return ErrWorkerGone
-		}
 		now := f.now()
 		task.State, task.WorkerID, task.StartedAt = model.Running, &workerID, &now
 		if job.State == model.Queued {
 			job.State, job.StartedAt = model.Running, &now
-		}
-		if err := setSound(ctx, tx, job, task, model.Running, nil, nil, nil); err != nil {
-			return err
 		}
 		claim = Claim{Ticket: ticket, JobID: job.ID, Cost: task.Cost, Waited: now.Sub(task.NotBefore)}
 		if task.ReleasedAt != nil {
@@ -224,9 +228,17 @@ func (f *Farm) Claim(ctx context.Context, ticket model.Ticket, workerID uuid.UUI
 		}
 		claim.Ticket.Kind, claim.Ticket.Lane = task.Kind, task.Lane
 		if task.SoundID != nil {
-			claim.Sound, err = repo.Sound(ctx, tx, *task.SoundID)
+			claim.Sound, err = begin(ctx, tx, task, workerID)
+			return err
 		}
-		if task.Kind == model.TaskAssemble && err == nil {
+		var registered int
+		if err := tx.Get(ctx, &registered, `SELECT count(*) FROM workers WHERE id = ?`, workerID); err != nil {
+			return err
+		}
+		if registered == 0 {
+			return ErrWorkerGone
+		}
+		if task.Kind == model.TaskAssemble {
 			claim.Pack, err = packBuild(ctx, tx, *job.PackID)
 		}
 		return err
@@ -238,6 +250,44 @@ func (f *Farm) Claim(ctx context.Context, ticket model.Ticket, workerID uuid.UUI
 		return Claim{}, false, fmt.Errorf("claim task %s: %w", ticket.TaskID, err)
 	}
 	return claim, true, nil
+}
+
+// beginSound wants a sound and a worker. What a worker claims again has no end yet.
+const beginSound = `
+UPDATE sounds SET state = 'running', asset_id = NULL, error = NULL, finished_at = NULL, ended_version = 0
+WHERE id = ? AND EXISTS (SELECT 1 FROM workers WHERE workers.id = ?)
+RETURNING patch, format`
+
+// beginRestore wants what beginSound does. The sound stays as it is until its audio is back.
+const beginRestore = `
+SELECT patch, format FROM sounds WHERE id = ? AND EXISTS (SELECT 1 FROM workers WHERE workers.id = ?)`
+
+// begin marks the sound of a task as being rendered by a registered worker, and returns
+// what is to be rendered of it. Its task keeps the sound, so if it is not there the worker
+// is not.
+func begin(ctx context.Context, tx *db.Tx, task *lockedTask, workerID uuid.UUID) (model.Sound, error) {
+	soundID := *task.SoundID
+	var row struct {
+		Patch  []byte `db:"patch"`
+		Format string `db:"format"`
+	}
+	var err error
+	if task.Kind == model.TaskRestore {
+		err = tx.Get(ctx, &row, beginRestore, soundID, workerID)
+	} else {
+		err = tx.Get(ctx, &row, beginSound, soundID, workerID)
+	}
+	if errors.Is(err, db.ErrNoRows) {
+		return model.Sound{}, ErrWorkerGone
+	}
+	if err != nil {
+		return model.Sound{}, err
+	}
+	p, err := patch.Decode(row.Patch)
+	if err != nil {
+		return model.Sound{}, fmt.Errorf("sound %s: decode its patch: %w", soundID, err)
+	}
+	return model.Sound{ID: soundID, Patch: p, Format: row.Format}, nil
 }
 
 // CommitResult says what became of a rendered blob.
@@ -351,7 +401,7 @@ ON CONFLICT (digest) DO NOTHING`,
 }
 
 // Fail ends an attempt badly: a retryable failure waits and tries again, up to
-// Config.MaxAttempts failures, any other is final. ErrFenced where the attempt is
+// Config.MaxAttempts failures (Config.MaxOutages of outages), any other is final. ErrFenced where the attempt is
 // stale.
 func (f *Farm) Fail(ctx context.Context, ticket model.Ticket, failure *model.Failure, retryable bool) error {
 	spread, err := f.uint32()
@@ -382,7 +432,11 @@ func (f *Farm) charge(ctx context.Context, tx *db.Tx, job *lockedJob, task *lock
 	now := f.now()
 	task.Failures++
 	task.Error = &text
-	if retryable && task.Failures < f.Config.MaxAttempts {
+	most := f.Config.MaxAttempts
+	if failure.Outage() {
+		most = max(most, f.Config.MaxOutages)
+	}
+	if retryable && task.Failures < most {
 		requeue(task, now.Add(wait))
 		return setSound(ctx, tx, job, task, model.Queued, nil, nil, nil)
 	}

@@ -150,10 +150,11 @@ func variationName(parent string, i int) string {
 	return strings.TrimRight(string(runes), "-. ") + suffix
 }
 
-// ownSound returns a sound of the caller; another's is CodeNotFound.
+// ownSound returns a sound of the caller; another's, or one that was deleted, is
+// CodeNotFound.
 func (d Deps) ownSound(ctx context.Context, caller model.Caller, id uuid.UUID) (model.Sound, error) {
 	s, err := repo.Sound(ctx, d.DB.Reader(), id)
-	if errors.Is(err, repo.ErrNotFound) || (err == nil && !mine(caller, s.Owner)) {
+	if errors.Is(err, repo.ErrNotFound) || err == nil && (!mine(caller, s.Owner) || s.DeletedAt != nil) {
 		return model.Sound{}, noSuchSound()
 	}
 	if err != nil {

@@ -17,9 +17,11 @@ import (
 // Worker describes a worker process.
 type Worker struct {
 	ID      uuid.UUID
+	Name    string // what its settings are kept by; outlives the process
 	Host    string
 	Version string
-	Slots   int // renders at a time
+	Slots   int // renders at a time; 0 where it is drained
+	CPUs    int // that it may use
 }
 
 // RegisterWorker makes a worker known; its slots count from now on.
@@ -27,8 +29,8 @@ func (f *Farm) RegisterWorker(ctx context.Context, w Worker) error {
 	err := f.DB.InTx(ctx, func(tx *db.Tx) error {
 		now := f.now()
 		_, err := tx.Exec(ctx, `
-INSERT INTO workers (id, host, version, slots, beat, started_at, seen_at) VALUES (?, ?, ?, ?, 1, ?, ?)`,
-			w.ID, w.Host, w.Version, w.Slots, now, now)
+INSERT INTO workers (id, name, host, version, slots, cpus, beat, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)`,
+			w.ID, w.Name, w.Host, w.Version, w.Slots, w.CPUs, now, now)
 		return err
 	})
 	if err != nil {
@@ -38,19 +40,31 @@ INSERT INTO workers (id, host, version, slots, beat, started_at, seen_at) VALUES
 	return nil
 }
 
-// Beat shows that a worker lives; every 2 s. ErrWorkerGone: stop all tasks and
-// register under a new id.
-func (f *Farm) Beat(ctx context.Context, workerID uuid.UUID) error {
+// Beat shows that a worker lives, and how it does; every 2 s. ErrWorkerGone: stop all
+// tasks and register under a new id.
+func (f *Farm) Beat(ctx context.Context, workerID uuid.UUID, state WorkerState) error {
+	more := false
 	err := f.DB.InTx(ctx, func(tx *db.Tx) error {
-		// seen_at is for people; who judges a worker compares beats.
-		n, err := tx.Exec(ctx, `UPDATE workers SET beat = beat + 1, seen_at = ? WHERE id = ?`, f.now(), workerID)
-		if err == nil && n == 0 {
-			err = ErrWorkerGone
+		var slots int
+		err := tx.Get(ctx, &slots, `SELECT slots FROM workers WHERE id = ? FOR UPDATE`, workerID)
+		if errors.Is(err, db.ErrNoRows) {
+			return ErrWorkerGone
 		}
+		if err != nil {
+			return err
+		}
+		more = state.Slots > slots
+		// seen_at is for people; who judges a worker compares beats.
+		_, err = tx.Exec(ctx, `
+UPDATE workers SET beat = beat + 1, seen_at = ?, slots = ?, running = ?, cpu = ?, memory = ? WHERE id = ?`,
+			f.now(), state.Slots, state.Running, state.CPU, state.Memory, workerID)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("beat: %w", err)
+	}
+	if more {
+		f.wake()
 	}
 	return nil
 }
@@ -101,11 +115,13 @@ type seenBeat struct {
 // observe takes note of all beats and returns the workers whose beat has stood
 // still for dead, by this process's monotonic clock. A watch that was itself away
 // (suspended, or without a database) has not watched: it starts anew, or it would
-// give up every worker that could not beat for the same reason.
+// give up every worker that could not beat for the same reason. So does one whose time
+// went back.
 func (w *BeatWatch) observe(beats []repo.Beat, now time.Time, dead time.Duration) []repo.Beat {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	away := now.Sub(w.last) > dead/2
+	gap := now.Sub(w.last)
+	away := gap < 0 || gap > dead/2
 	w.last = now
 	next := make(map[uuid.UUID]seenBeat, len(beats))
 	var still []repo.Beat
@@ -168,16 +184,18 @@ func (f *Farm) takeBackAbandoned(ctx context.Context) (int, error) {
 	taken := 0
 	for _, id := range ids {
 		err := f.transition(ctx, id, func(tx *db.Tx, job *lockedJob, task *lockedTask) error {
-			if task.State != model.Running || task.WorkerID == nil {
+			if task.State != model.Running {
 				return errUnchanged
 			}
 			var registered int
-			if err := tx.Get(ctx, &registered, `SELECT count(*) FROM workers WHERE id = ?`, *task.WorkerID); err != nil {
+			if err := tx.Get(ctx, &registered, `SELECT count(*) FROM workers WHERE id = ?`, task.WorkerID); err != nil {
 				return err
 			}
 			if registered > 0 {
 				return errUnchanged
 			}
+			// All that ran there is suspected. Alone on a worker the next crash is its own.
+			task.Crashes++
 			return f.charge(ctx, tx, job, task, crashed(), true, 0)
 		})
 		if err != nil && !errors.Is(err, ErrFenced) {

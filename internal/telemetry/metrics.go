@@ -30,7 +30,11 @@ type Metrics struct {
 	attempts *prometheus.CounterVec
 	failures *prometheus.CounterVec
 	render   prometheus.Histogram
+	cpu      prometheus.Counter
 	audio    prometheus.Counter
+
+	tidied *prometheus.CounterVec
+	tidy   *prometheus.GaugeVec
 }
 
 // Buckets of durations, in seconds.
@@ -64,15 +68,22 @@ func NewMetrics(version string) *Metrics {
 		render: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "render_seconds", Help: "Time the engine took for one sound.", Buckets: patient(),
 		}),
+		cpu: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "render_cpu_seconds_total", Help: "CPU time of the engine alone. Over process_cpu_seconds_total it is the efficiency of a worker.",
+		}),
 		audio: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "audio_seconds_total", Help: "Length of all sounds that the engine rendered.",
 		}),
 	}
+	m.tidied = counter("janitor_total", "Things that the janitor of this process has dealt with, by chore.", "chore")
+	m.tidy = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "janitor_last_success_timestamp_seconds", Help: "When a chore of the janitor was last done to its end, in Unix time.",
+	}, []string{"chore"})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "1, with the version of this build.",
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.requests, m.answer, m.clients, m.pickup, m.wait, m.attempts, m.failures, m.render, m.audio, build,
+	m.registry.MustRegister(m.requests, m.answer, m.clients, m.pickup, m.wait, m.attempts, m.failures, m.render, m.cpu, m.audio, m.tidied, m.tidy, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -116,9 +127,10 @@ func (m *Metrics) Claimed(lane string, pickup, wait time.Duration) {
 	m.wait.WithLabelValues(lane).Observe(max(0, wait.Seconds()))
 }
 
-// Rendered measures a run of the engine that made so much audio.
-func (m *Metrics) Rendered(took, audio time.Duration) {
+// Rendered measures a run of the engine, with its CPU time, that made so much audio.
+func (m *Metrics) Rendered(took, cpu, audio time.Duration) {
 	m.render.Observe(took.Seconds())
+	m.cpu.Add(max(0, cpu.Seconds()))
 	m.audio.Add(audio.Seconds())
 }
 
@@ -131,6 +143,22 @@ func (m *Metrics) Expect(lanes, outcomes []string) {
 	}
 	for _, o := range outcomes {
 		m.attempts.WithLabelValues(o)
+	}
+}
+
+// ExpectChores makes the counters of these chores start at 0.
+func (m *Metrics) ExpectChores(chores []string) {
+	for _, c := range chores {
+		m.tidied.WithLabelValues(c)
+	}
+}
+
+// Tidied counts what a chore of the janitor has dealt with, and notes the time where it was
+// done to its end.
+func (m *Metrics) Tidied(chore string, things int, well bool) {
+	m.tidied.WithLabelValues(chore).Add(float64(things))
+	if well {
+		m.tidy.WithLabelValues(chore).SetToCurrentTime()
 	}
 }
 

@@ -32,9 +32,11 @@ func full(lanes func(context.Context) ([]telemetry.Lane, error)) *telemetry.Metr
 	m.Request("GET", "/v1/sounds/:id", 200, 3*time.Millisecond, false)
 	m.Watching("sse")
 	m.Claimed("bulk", 2*time.Millisecond, time.Second)
-	m.Rendered(20*time.Millisecond, 2*time.Second)
+	m.Rendered(20*time.Millisecond, 15*time.Millisecond, 2*time.Second)
 	m.Ended("rendered")
 	m.Failed("poison")
+	m.Tidied("orphans_deleted", 2, true)
+	m.Tidied("orphans_deleted", 1, false)
 	return m
 }
 
@@ -67,6 +69,8 @@ func TestMetrics(t *testing.T) {
 		`patchlab_attempt_failures_total{code="poison"} 1`,
 		`patchlab_render_seconds_count 1`,
 		`patchlab_audio_seconds_total 2`,
+		`patchlab_janitor_total{chore="orphans_deleted"} 3`,
+		`patchlab_janitor_last_success_timestamp_seconds{chore="orphans_deleted"}`,
 		`patchlab_worker_running 2`,
 		`patchlab_worker_slots 3`,
 		`patchlab_queue_up 1`,
@@ -103,9 +107,12 @@ func TestCountersStartAtZero(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics("v1")
 	m.Expect([]string{"bulk"}, []string{"rendered"})
+	m.ExpectChores([]string{"orphans_deleted"})
 	text := scrape(t, m)
 	require.Contains(t, text, `patchlab_attempts_total{outcome="rendered"} 0`)
 	require.Contains(t, text, `patchlab_task_wait_seconds_count{lane="bulk"} 0`)
+	require.Contains(t, text, `patchlab_janitor_total{chore="orphans_deleted"} 0`)
+	require.NotContains(t, text, "patchlab_janitor_last_success", "it was never done")
 }
 
 func TestWhatLastsIsNotMeasured(t *testing.T) {

@@ -19,6 +19,7 @@ type MinIO struct {
 	*server
 	program string
 	port    int
+	disk    *Disk // that holds its data; nil = the one of the machine
 }
 
 // The keys of a private MinIO.
@@ -29,7 +30,10 @@ const (
 
 // NewMinIO starts a server. Its program is built from the module proxy, once, by
 // scripts/tool.sh, which takes minutes.
-func NewMinIO() (*MinIO, error) {
+func NewMinIO() (*MinIO, error) { return NewMinIOOn(nil) }
+
+// NewMinIOOn starts a server whose data are on a disk; nil = that of the machine.
+func NewMinIOOn(disk *Disk) (*MinIO, error) {
 	program, err := tool("minio")
 	if err != nil {
 		return nil, err
@@ -38,7 +42,7 @@ func NewMinIO() (*MinIO, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &MinIO{server: s, program: program}
+	m := &MinIO{server: s, program: program, disk: disk}
 	s.ready = func(ctx context.Context) error {
 		// Its own answer about its health comes before it knows its users.
 		client, err := minio.New(m.Addr(), &minio.Options{
@@ -68,10 +72,18 @@ func NewMinIO() (*MinIO, error) {
 
 // Start starts the server again after Kill, at the same port and with its data.
 func (m *MinIO) Start() error {
+	data := filepath.Join(m.dir, "data")
+	if m.disk != nil {
+		data = m.disk.Path("minio")
+	}
+	command := []string{m.program, "server", "--quiet", "--address", m.Addr(), data}
+	if m.disk != nil {
+		command = m.disk.Inside(command...)
+	}
 	return m.run([]string{
 		"MINIO_ROOT_USER=" + MinIOAccessKey, "MINIO_ROOT_PASSWORD=" + MinIOSecretKey,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
-	}, m.program, "server", "--quiet", "--address", m.Addr(), filepath.Join(m.dir, "data"))
+	}, command[0], command[1:]...)
 }
 
 // Addr returns the server's host and port.

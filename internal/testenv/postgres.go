@@ -15,18 +15,22 @@ import (
 	"time"
 )
 
-// Postgres is a private cluster of PostgreSQL 15 or later on a unix socket. It
-// does not wait for the disk, so it survives kill -9, not a power cut.
+// Postgres is a private cluster of PostgreSQL 15 or later on a unix socket. Unless
+// Durable, it does not wait for the disk, so it survives kill -9, not a power cut.
 type Postgres struct {
 	*server
 	program string
+	options []string
 }
 
 // superuser owns the cluster; the socket trusts everybody who can reach it.
 const superuser = "patchlab"
 
-// NewPostgres makes a cluster and starts it.
-func NewPostgres() (*Postgres, error) {
+// Durable returns the options with which a cluster waits for the disk, as in production.
+func Durable() []string { return []string{"-c", "fsync=on", "-c", "full_page_writes=on"} }
+
+// NewPostgres makes a cluster and starts it, with further options of its command line.
+func NewPostgres(options ...string) (*Postgres, error) {
 	const install = "apt-get install postgresql"
 	folders := []string{"/usr/lib/postgresql/1[5-9]/bin", "/usr/pgsql-1[5-9]/bin", "/opt/homebrew/opt/postgresql@1[5-9]/bin"}
 	program, err := find("postgres", install, folders...)
@@ -49,7 +53,7 @@ func NewPostgres() (*Postgres, error) {
 		return nil, err
 	}
 	s.quit = syscall.SIGQUIT // SIGKILL would leave shared memory behind
-	p := &Postgres{server: s, program: program}
+	p := &Postgres{server: s, program: program, options: options}
 	s.ready = func(context.Context) error {
 		// The socket is there before the server takes connections after a crash; the
 		// file of its process says "ready" on the line made for that.
@@ -77,9 +81,12 @@ func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
 func (p *Postgres) Start() error {
 	for deadline := time.Now().Add(startTimeout); ; {
 		_ = os.Remove(filepath.Join(p.data(), "postmaster.pid")) // or the dead one would be taken for ready
-		err := p.run(nil, p.program, "-D", p.data(), "-k", p.dir, "-c", "listen_addresses=",
+		args := append([]string{
+			"-D", p.data(), "-k", p.dir, "-c", "listen_addresses=",
 			"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300",
-			"-c", "shared_buffers=64MB", "-c", "autovacuum_naptime=5s", "-c", "log_min_messages=warning")
+			"-c", "shared_buffers=64MB", "-c", "autovacuum_naptime=5s", "-c", "log_min_messages=warning",
+		}, p.options...)
+		err := p.run(nil, p.program, args...)
 		if err == nil || !strings.Contains(err.Error(), "pre-existing shared memory block") || time.Now().After(deadline) {
 			return err
 		}
@@ -120,7 +127,7 @@ func StartPostgres(t testing.TB) *Postgres {
 var shared = struct {
 	postgres func() (*Postgres, error)
 	minio    func() (*MinIO, error)
-}{sync.OnceValues(NewPostgres), sync.OnceValues(NewMinIO)}
+}{sync.OnceValues(func() (*Postgres, error) { return NewPostgres() }), sync.OnceValues(NewMinIO)}
 
 // SharedPostgres returns the one server of this process for tests that do not
 // disturb one another: each uses a database of its own, and nobody kills it.

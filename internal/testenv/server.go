@@ -157,6 +157,14 @@ func (s *server) Kill() {
 	s.end(syscall.SIGKILL)
 }
 
+// Stop ends the server with a signal, as whoever looks after it would. Its data stays
+// for Start.
+func (s *server) Stop(sig syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(sig)
+}
+
 // PID returns the number of the server's process, 0 while it does not run.
 func (s *server) PID() int {
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -51,6 +52,9 @@ func (w *Worker) packOf(b *service.PackBuild) *format.Pack {
 			out.Size, out.ETag, out.Frames = a.Size, a.ETag, a.Frames
 			out.Open = func(ctx context.Context) (io.ReadCloser, error) {
 				file, _, err := w.store.Open(ctx, a.Key)
+				if errors.Is(err, storage.ErrNotFound) {
+					return nil, w.lost(ctx, a, err)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("open the file of sound %s: %w", s.ID, err)
 				}
@@ -65,4 +69,15 @@ func (w *Worker) packOf(b *service.PackBuild) *format.Pack {
 		pack.Sounds[i] = out
 	}
 	return pack
+}
+
+// lost forgets a file that the store does not have, so that the next build of the pack
+// renders its sound again.
+func (w *Worker) lost(ctx context.Context, a *model.Asset, cause error) error {
+	cctx, cancel := context.WithTimeout(ctx, w.cfg.CallTimeout)
+	defer cancel()
+	if err := w.farm.DropAsset(cctx, *a); err != nil {
+		return fmt.Errorf("forget a lost file: %w", err)
+	}
+	return final(codePack, "the store has lost a file of this pack: build it again", cause)
 }

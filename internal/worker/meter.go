@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"patchlab/engine"
@@ -22,22 +23,30 @@ const (
 )
 
 const (
+	// publishFirst is the age of a render at which its progress is first published. Most
+	// have ended by then, and nobody needs to see them grow.
+	publishFirst = 30 * time.Millisecond
 	// publishEvery is the least time between two publications of a render.
 	publishEvery = 100 * time.Millisecond
 	// chunkSamples is the most preview samples in one publication: 1 s.
 	chunkSamples = model.PreviewRate
-	// maxPreview bounds the preview samples that wait to be published: 10 s.
-	// Where publishing falls behind, the oldest go.
-	maxPreview = 10 * model.PreviewRate
+	// maxPreview is the most preview, in seconds, that one publication takes up. Where
+	// publishing falls behind, the oldest is left out.
+	maxPreview = 10
 )
 
 // meter publishes how a render comes on, on a goroutine of its own: the newest
-// progress at most ten times a second, so that a slow Redis never slows the DSP.
+// progress at most ten times a second, so that a slow Redis never slows the DSP. What
+// is published is taken from the render when it is due, and not block by block.
 type meter struct {
 	pub  Publisher
 	wake chan struct{}
 	end  chan struct{}
 	done chan struct{}
+
+	rate, channels int
+	due            atomic.Bool // the next block is to be taken up
+	listening      atomic.Bool // somebody wants the preview, as far as is known
 
 	mu       sync.Mutex
 	progress model.Progress
@@ -46,7 +55,7 @@ type meter struct {
 	loudest  float32 // where normalisation will bring the loudest sample; 0 = it is left alone
 	final    []int   // the peaks of the finished sound, once known
 	preview  *previewer
-	deaf     bool    // nobody listens, as far as is known
+	heard    int64   // frames that the preview has taken up, or passed over
 	pcm      []int16 // waits to be published
 	offset   int64   // of its first sample
 }
@@ -58,6 +67,8 @@ func newMeter(ctx context.Context, pub Publisher, base model.Progress, out patch
 		wake:     make(chan struct{}, 1),
 		end:      make(chan struct{}),
 		done:     make(chan struct{}),
+		rate:     out.SampleRate,
+		channels: out.Channels,
 		progress: base,
 	}
 	m.progress.Stage = stageRendering
@@ -68,34 +79,43 @@ func newMeter(ctx context.Context, pub Publisher, base model.Progress, out patch
 	return m
 }
 
-// block takes in a block of the engine.
-func (m *meter) block(b engine.Block, rate, channels int) {
+// block takes up what the engine has made by now, where that is due; and at the end
+// what is left of the preview.
+func (m *meter) block(b engine.Block) {
+	frames := int64(len(b.Sofar) / m.channels)
+	last := frames >= b.Total && m.listening.Load()
+	if !last && !m.due.Load() {
+		return
+	}
+	m.due.Store(false)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.peaks == nil {
-		m.peaks = newPeaker(b.Total, channels)
-		m.preview = newPreviewer(rate, channels)
+		m.peaks = newPeaker(b.Total, m.channels)
+		m.preview = newPreviewer(m.rate, m.channels)
 	}
-	m.peaks.add(b.Samples)
+	m.peaks.add(b.Sofar[m.peaks.frame*int64(m.channels):])
 	m.final = nil
 	m.progress.Stage = stageRendering
-	m.progress.Frames = min(b.Offset+int64(len(b.Samples)/channels), b.Total)
+	m.progress.Frames = min(frames, b.Total)
 	m.progress.Total = b.Total
 	m.progress.Percent = percentRendered * float64(m.progress.Frames) / float64(max(b.Total, 1))
-	if !m.deaf {
-		m.listenTo(b)
+	if m.listening.Load() {
+		m.listenTo(b.Sofar, frames)
 	}
+	m.heard = frames
 	m.touch()
 }
 
-// listenTo adds a block to the preview.
-func (m *meter) listenTo(b engine.Block) {
-	pcm, first := m.preview.add(m.pcm, b.Offset, b.Samples)
+// listenTo adds what is new to the preview.
+func (m *meter) listenTo(sofar []float32, frames int64) {
+	from := max(m.heard, frames-int64(maxPreview*m.rate))
+	pcm, first := m.preview.add(m.pcm, from, sofar[from*int64(m.channels):])
 	if first != m.offset+int64(len(m.pcm)) { // nothing waits, or there was a gap
 		pcm = pcm[len(m.pcm):]
 		m.offset = first
 	}
-	if over := len(pcm) - maxPreview; over > 0 {
+	if over := len(pcm) - maxPreview*model.PreviewRate; over > 0 {
 		pcm = append(pcm[:0], pcm[over:]...)
 		m.offset += int64(over)
 	}
@@ -137,9 +157,17 @@ func (m *meter) close() {
 
 func (m *meter) run(ctx context.Context) {
 	defer close(m.done)
-	pause := time.NewTimer(0)
+	pause := time.NewTimer(publishFirst)
 	defer pause.Stop()
 	for {
+		select {
+		case <-pause.C:
+		case <-m.end:
+			m.publish(ctx)
+			return
+		}
+		m.listening.Store(m.pub.Listening(ctx, m.progress.JobID))
+		m.due.Store(true)
 		select {
 		case <-m.wake:
 		case <-m.end:
@@ -148,12 +176,6 @@ func (m *meter) run(ctx context.Context) {
 		}
 		m.publish(ctx)
 		pause.Reset(publishEvery)
-		select {
-		case <-pause.C:
-		case <-m.end:
-			m.publish(ctx)
-			return
-		}
 	}
 }
 
@@ -177,13 +199,12 @@ func (m *meter) publish(ctx context.Context) {
 		_ = m.pub.Progress(ctx, p)
 	}
 
-	listening := m.pub.Listening(ctx, p.JobID)
 	m.mu.Lock()
 	pcm, offset := m.pcm, m.offset
-	m.pcm, m.deaf = nil, !listening
+	m.pcm = nil
 	m.offset += int64(len(pcm))
 	m.mu.Unlock()
-	for listening && len(pcm) > 0 {
+	for len(pcm) > 0 {
 		n := min(len(pcm), chunkSamples)
 		_ = m.pub.Audio(ctx, model.AudioChunk{
 			JobID: p.JobID, SoundID: p.SoundID, Attempt: p.Attempt, Offset: offset, PCM: pcm[:n],

@@ -3,6 +3,7 @@ package worker
 import (
 	"math"
 
+	"patchlab/engine/vec"
 	"patchlab/internal/model"
 )
 
@@ -44,11 +45,12 @@ func (p *peaker) add(samples []float32) {
 		}
 		part := samples[:n*int64(p.channels)]
 		samples = samples[len(part):]
-		for _, x := range part {
-			p.lo, p.hi = min(p.lo, x), max(p.hi, x)
-		}
+		p.lo, p.hi = vec.Range(part, p.lo, p.hi)
 		p.frame += n
 		if n == left {
+			if p.lo > p.hi {
+				p.lo, p.hi = 0, 0 // nothing but what is not a number
+			}
 			p.out = append(p.out, p.lo, p.hi)
 			p.top = max(p.top, -p.lo, p.hi)
 			p.clear()

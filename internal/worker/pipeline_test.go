@@ -98,7 +98,7 @@ func (p *plant) work(farm worker.Farm, grace time.Duration, cfg worker.Config) (
 }
 
 func (p *plant) tidy(cfg janitor.Config) *janitor.Janitor {
-	return janitor.New(p.farm, p.keeper, p.disk, p.tickets, cfg)
+	return janitor.New(p.farm, p.keeper, p.disk, p.tickets, live.NewStored(p.rdb), cfg)
 }
 
 // sweeping runs a janitor that looks for lost work all the time.
@@ -265,11 +265,11 @@ func (m *mortal) HandBack(ctx context.Context, t model.Ticket) error {
 	return m.Farm.HandBack(ctx, t)
 }
 
-func (m *mortal) Beat(ctx context.Context, id uuid.UUID) error {
+func (m *mortal) Beat(ctx context.Context, id uuid.UUID, state service.WorkerState) error {
 	if m.dead.Load() {
 		return errDead
 	}
-	return m.Farm.Beat(ctx, id)
+	return m.Farm.Beat(ctx, id, state)
 }
 
 func (m *mortal) RetireWorker(ctx context.Context, id uuid.UUID) error {
@@ -338,9 +338,9 @@ func TestPipelineRetriesAStoreThatFails(t *testing.T) {
 		p.work(p.farm, time.Second, worker.Config{})
 		job := p.finish(p.generate("ann", "kick", 1, 1, 0.1).ID)
 		assert.Equal(t, model.Failed, job.State)
-		assert.Equal(t, 5, job.Attempts)
+		assert.Equal(t, 15, job.Attempts, "an outage has a patience of its own")
 		assert.Equal(t, "storage_unavailable", job.Sounds[0].Error.Code)
-		assert.Equal(t, int32(5), p.disk.puts.Load())
+		assert.Equal(t, int32(15), p.disk.puts.Load())
 	})
 }
 

@@ -17,11 +17,9 @@ import (
 
 // The codes of failures, with what their owners read.
 const (
-	codePoison   = "poison"
-	codeRender   = "render_failed"
-	codeStorage  = "storage_unavailable"
-	codeDatabase = "database_unavailable"
-	codeKind     = "unknown_task"
+	codePoison = "poison"
+	codeRender = "render_failed"
+	codeKind   = "unknown_task"
 )
 
 // failure is an attempt that ended badly: what the owner reads, what the log
@@ -88,7 +86,7 @@ func (w *Worker) wakeBeat() {
 func (w *Worker) work(ctx context.Context, claim service.Claim) (outcome string, err error) {
 	defer w.contain(claim.Ticket, &err)
 	switch claim.Ticket.Kind {
-	case model.TaskRender:
+	case model.TaskRender, model.TaskRestore:
 		return w.render(ctx, claim)
 	case model.TaskAssemble:
 		return w.assemble(ctx, claim)
@@ -121,7 +119,7 @@ func (w *Worker) conclude(ctx context.Context, ticket model.Ticket, outcome stri
 		outcome = OutcomeHandedBack
 		return w.giveBack(ctx, ticket)
 	case !errors.As(err, &f):
-		f = retryable(codeDatabase, "the farm's records were not reachable", err)
+		f = retryable(model.FailureDatabase, "the farm's records were not reachable", err)
 	}
 	outcome = OutcomeFailed
 	if f.retryable {
@@ -188,10 +186,6 @@ func (w *Worker) render(ctx context.Context, claim service.Claim) (outcome strin
 	recipe := format.NewRecipe(sound.Patch, sound.Format)
 	digest := recipe.Digest()
 	for {
-		done, err := w.reuse(ctx, claim.Ticket, digest, m.reused)
-		if done || err != nil {
-			return OutcomeReused, err
-		}
 		land, err := w.board(ctx, digest)
 		if err != nil {
 			return "", err
@@ -201,7 +195,6 @@ func (w *Worker) render(ctx context.Context, claim service.Claim) (outcome strin
 		}
 		return func() (string, error) {
 			defer land()
-			// It may have landed between the look and the boarding.
 			if done, err := w.reuse(ctx, claim.Ticket, digest, m.reused); done || err != nil {
 				return OutcomeReused, err
 			}
@@ -305,13 +298,15 @@ func (w *Worker) inUse(ctx context.Context, digest, key string) bool {
 func (w *Worker) play(ctx context.Context, recipe format.Recipe, m *meter) (engine.Audio, error) {
 	out := recipe.Patch.Output
 	begin := time.Now()
+	cpu := startCPUClock()
 	audio, err := w.cfg.Render(ctx, recipe.Patch, engine.Options{OnBlock: func(b engine.Block) {
-		m.block(b, out.SampleRate, out.Channels)
+		m.block(b)
 		if w.cfg.MaxSpeed > 0 {
 			seconds := float64(b.Offset)/float64(out.SampleRate) + float64(len(b.Samples)/out.Channels)/float64(out.SampleRate)
 			sleep(ctx, time.Duration(seconds/w.cfg.MaxSpeed*float64(time.Second))-time.Since(begin))
 		}
 	}})
+	spent := cpu.stop()
 	switch {
 	case ctx.Err() != nil:
 		return engine.Audio{}, context.Cause(ctx)
@@ -321,45 +316,9 @@ func (w *Worker) play(ctx context.Context, recipe format.Recipe, m *meter) (engi
 		return engine.Audio{}, final(codeRender, "the engine made no sound of this patch", errors.New("no samples"))
 	}
 	frames := len(audio.Samples) / audio.Channels
-	w.cfg.Observer.Rendered(time.Since(begin), time.Duration(float64(frames)/float64(out.SampleRate)*float64(time.Second)))
+	w.cfg.Observer.Rendered(time.Since(begin), spent, time.Duration(float64(frames)/float64(out.SampleRate)*float64(time.Second)))
 	return audio, nil
 }
-
-// upload encodes into the store, through a pipe: the file is never whole in memory. What
-// encode reports goes on as it is where it is a *failure, else as one to be tried again.
-func (w *Worker) upload(ctx context.Context, limit time.Duration, key string, ticket model.Ticket, encode func(context.Context, io.Writer) error) (storage.Info, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	pr, pw := io.Pipe()
-	encoded := make(chan error, 1)
-	go func() {
-		var err error
-		defer func() {
-			_ = pw.CloseWithError(err) // nil ends the file
-			encoded <- err
-		}()
-		defer w.contain(ticket, &err)
-		err = encode(ctx, pw)
-	}()
-	info, err := w.store.Put(ctx, key, pr)
-	_ = pr.CloseWithError(errStored) // or an encoder whose reader gave up would wait for ever
-	encodeErr := <-encoded
-	switch {
-	case err == nil && encodeErr == nil:
-		return info, nil
-	case errors.Is(context.Cause(ctx), context.Canceled), overtaken(ctx):
-		return info, context.Cause(ctx)
-	default:
-		var f *failure
-		if errors.As(encodeErr, &f) && !errors.Is(encodeErr, errStored) && ctx.Err() == nil {
-			return info, f
-		}
-		return info, retryable(codeStorage, "the file could not be stored", errors.Join(err, encodeErr))
-	}
-}
-
-// errStored is what the encoder gets when nobody reads any more.
-var errStored = errors.New("worker: the store has stopped reading")
 
 // discard deletes a file of one's own that nothing refers to.
 func (w *Worker) discard(ctx context.Context, key string) {

@@ -4,11 +4,13 @@
 package worker
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -29,8 +31,9 @@ type Farm interface {
 	Commit(ctx context.Context, ticket model.Ticket, asset model.Asset) (service.CommitResult, error)
 	Fail(ctx context.Context, ticket model.Ticket, failure *model.Failure, retryable bool) error
 	HandBack(ctx context.Context, ticket model.Ticket) error
+	DropAsset(ctx context.Context, asset model.Asset) error
 	RegisterWorker(ctx context.Context, w service.Worker) error
-	Beat(ctx context.Context, workerID uuid.UUID) error
+	Beat(ctx context.Context, workerID uuid.UUID, state service.WorkerState) error
 	Overtaken(ctx context.Context, tickets []model.Ticket) ([]model.Ticket, error)
 	RetireWorker(ctx context.Context, workerID uuid.UUID) error
 }
@@ -55,8 +58,10 @@ type Observer interface {
 	// Claimed is called with the time since the release of a ticket and since its
 	// task was due.
 	Claimed(lane string, pickup, wait time.Duration)
-	// Rendered is called after each run of the engine, with the length of the sound.
-	Rendered(took, audio time.Duration)
+	// Rendered is called after each run of the engine, with the time it took, the CPU
+	// time of its thread (the same where the system does not tell) and the length of the
+	// sound.
+	Rendered(took, cpu, audio time.Duration)
 	// Ended is called once for each attempt that was claimed.
 	Ended(outcome string)
 	// Failed is called with the code of a failure, before Ended.
@@ -82,7 +87,7 @@ func Outcomes() []string {
 type unobserved struct{}
 
 func (unobserved) Claimed(string, time.Duration, time.Duration) {}
-func (unobserved) Rendered(time.Duration, time.Duration)        {}
+func (unobserved) Rendered(_, _, _ time.Duration)               {}
 func (unobserved) Ended(string)                                 {}
 func (unobserved) Failed(string)                                {}
 
@@ -91,9 +96,10 @@ type RenderFunc func(ctx context.Context, p patch.Patch, o engine.Options) (engi
 
 // Config says how a Worker works. Zero values mean the defaults.
 type Config struct {
+	Name    string // what its settings are kept by; default Host
 	Host    string
 	Version string
-	Slots   int // renders at a time, as the farm should count them; default 1
+	Slots   int // renders at a time, as the farm should count them, until SetSlots; default 1
 	// MaxSpeed bounds a render to that multiple of real time, so that it can be
 	// watched; 0 = no bound.
 	MaxSpeed     float64
@@ -110,6 +116,9 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Slots = max(c.Slots, 1)
+	if c.Name == "" {
+		c.Name = c.Host
+	}
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -161,9 +170,13 @@ type Worker struct {
 	pub   Publisher
 	cfg   Config
 
-	kick chan struct{} // beat now
+	kick    chan struct{} // beat now
+	buffers sync.Pool     // of *bufio.Writer, between an encoder and the store
+
+	usage usage // of the beats
 
 	mu      sync.Mutex
+	slots   int           // see SetSlots
 	id      uuid.UUID     // uuid.Nil while not registered
 	ready   chan struct{} // closed when registered
 	nextRun uint64
@@ -180,17 +193,23 @@ type run struct {
 
 // New returns a Worker. Start Run before tickets come.
 func New(farm Farm, store Store, pub Publisher, cfg Config) *Worker {
+	cfg = cfg.withDefaults()
 	return &Worker{
 		farm:    farm,
 		store:   store,
 		pub:     pub,
-		cfg:     cfg.withDefaults(),
+		cfg:     cfg,
+		slots:   cfg.Slots,
 		kick:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		runs:    make(map[uint64]*run),
 		flights: make(map[string]chan struct{}),
+		buffers: sync.Pool{New: func() any { return bufio.NewWriterSize(nil, uploadBuffer) }},
 	}
 }
+
+// uploadBuffer is how much of a file is handed to the store at a time.
+const uploadBuffer = 256 << 10
 
 // Run registers the worker and keeps its beat until ctx ends; then it retires,
 // and what it still had goes back to the farm. End ctx after the last Handle.
@@ -230,7 +249,7 @@ func (w *Worker) beat(ctx context.Context) error {
 	id := w.id
 	w.mu.Unlock()
 	if id != uuid.Nil {
-		err := w.farm.Beat(ctx, id)
+		err := w.farm.Beat(ctx, id, w.state())
 		if err == nil {
 			return w.stopOvertaken(ctx)
 		}
@@ -240,6 +259,32 @@ func (w *Worker) beat(ctx context.Context) error {
 		w.lose(id)
 	}
 	return w.register(ctx)
+}
+
+// SetSlots tells the farm how many tasks the worker may run at a time from now on, 0
+// where it takes none. It bounds nothing itself: the queue does.
+func (w *Worker) SetSlots(n int) {
+	w.mu.Lock()
+	changed := w.slots != n
+	w.slots = n
+	w.mu.Unlock()
+	if changed {
+		w.wakeBeat()
+	}
+}
+
+// state is what the worker tells of itself.
+func (w *Worker) state() service.WorkerState {
+	cpu, memory := w.usage.read(time.Now())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	running := 0
+	for _, r := range w.runs {
+		if r.claimed {
+			running++
+		}
+	}
+	return service.WorkerState{Slots: w.slots, Running: running, CPU: cpu, Memory: memory}
 }
 
 // stopOvertaken stops the renders whose attempt is over, of which nobody told.
@@ -283,7 +328,12 @@ func (w *Worker) register(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("name the worker: %w", err)
 	}
-	err = w.farm.RegisterWorker(ctx, service.Worker{ID: id, Host: w.cfg.Host, Version: w.cfg.Version, Slots: w.cfg.Slots})
+	w.mu.Lock()
+	slots := w.slots
+	w.mu.Unlock()
+	err = w.farm.RegisterWorker(ctx, service.Worker{
+		ID: id, Name: w.cfg.Name, Host: w.cfg.Host, Version: w.cfg.Version, Slots: slots, CPUs: runtime.GOMAXPROCS(0),
+	})
 	if err != nil {
 		return err
 	}
@@ -291,7 +341,7 @@ func (w *Worker) register(ctx context.Context) error {
 	defer w.mu.Unlock()
 	w.id = id
 	close(w.ready)
-	w.cfg.Log.InfoContext(ctx, "worker registered", "worker", id, "slots", w.cfg.Slots)
+	w.cfg.Log.InfoContext(ctx, "worker registered", "worker", id, "name", w.cfg.Name, "slots", slots)
 	return nil
 }
 

@@ -139,6 +139,8 @@ func (f *farm) Fail(_ context.Context, _ model.Ticket, failure *model.Failure, r
 	return nil
 }
 
+func (f *farm) DropAsset(context.Context, model.Asset) error { return nil }
+
 func (f *farm) HandBack(context.Context, model.Ticket) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -161,7 +163,7 @@ func (f *farm) RegisterWorker(_ context.Context, w service.Worker) error {
 
 func (f *farm) Overtaken(context.Context, []model.Ticket) ([]model.Ticket, error) { return nil, nil }
 
-func (f *farm) Beat(_ context.Context, id uuid.UUID) error {
+func (f *farm) Beat(_ context.Context, id uuid.UUID, _ service.WorkerState) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.beats++
@@ -219,7 +221,20 @@ type disk struct {
 	storage.Store
 	puts atomic.Int32
 	err  error
+	full bool // after some bytes
 	hang bool
+}
+
+// crammed is a medium with room for so many bytes.
+type crammed int
+
+func (c *crammed) Write(p []byte) (int, error) {
+	n := min(len(p), int(*c))
+	*c -= crammed(n)
+	if n < len(p) {
+		return n, errors.New("disk full")
+	}
+	return n, nil
 }
 
 func newDisk(t *testing.T) *disk {
@@ -235,6 +250,11 @@ func (d *disk) Put(ctx context.Context, key string, r io.Reader) (storage.Info, 
 	if d.hang {
 		<-ctx.Done()
 		return storage.Info{}, ctx.Err()
+	}
+	if d.full {
+		room := crammed(1000)
+		_, err := r.(io.WriterTo).WriteTo(&room)
+		return storage.Info{}, err
 	}
 	if d.err != nil {
 		_, _ = io.CopyN(io.Discard, r, 10)
@@ -283,7 +303,7 @@ func ticket() model.Ticket {
 func TestASoundIsRenderedStoredAndCommitted(t *testing.T) {
 	t.Parallel()
 	f, d, n := newFarm(shortPatch()), newDisk(t), &news{}
-	w := start(t, f, d, n, worker.Config{})
+	w := start(t, f, d, n, worker.Config{MaxSpeed: 1}) // long enough to be listened to
 	require.NoError(t, w.Handle(context.Background(), ticket()))
 
 	require.Len(t, f.commits, 1)
@@ -391,6 +411,7 @@ func TestHowAttemptsEnd(t *testing.T) {
 		{name: "an unknown format", prepare: func(f *farm, _ *disk) { f.sound.Format = "xyz" }, code: "render_failed"},
 		{name: "a patch that is not valid", prepare: func(f *farm, _ *disk) { f.sound.Patch.Output.Channels = 0 }, code: "render_failed"},
 		{name: "a full disk", prepare: func(_ *farm, d *disk) { d.err = errors.New("disk full") }, code: "storage_unavailable", retryable: true},
+		{name: "a disk that fills", prepare: func(_ *farm, d *disk) { d.full = true }, code: "storage_unavailable", retryable: true},
 		{name: "a store that hangs", cfg: worker.Config{StoreTimeout: 50 * time.Millisecond}, prepare: func(_ *farm, d *disk) { d.hang = true }, code: "storage_unavailable", retryable: true},
 		{name: "assets cannot be looked up", prepare: func(f *farm, _ *disk) { f.down["find"] = -1 }, code: "database_unavailable", retryable: true},
 		{name: "the failure is reported later", cfg: worker.Config{Render: bad}, prepare: func(f *farm, _ *disk) { f.down["fail"] = 2 }, code: "render_failed"},
@@ -595,7 +616,7 @@ func TestMathNaNNeverReachesThePeaks(t *testing.T) {
 	f, d, n := newFarm(shortPatch()), newDisk(t), &news{}
 	w := start(t, f, d, n, worker.Config{Render: func(_ context.Context, _ patch.Patch, o engine.Options) (engine.Audio, error) {
 		samples := []float32{float32(math.NaN()), 5, -5, float32(math.Inf(1))}
-		o.OnBlock(engine.Block{Total: 2, Samples: samples})
+		o.OnBlock(engine.Block{Total: 2, Samples: samples, Sofar: samples})
 		return engine.Audio{SampleRate: 48000, Channels: 2, Samples: samples}, nil
 	}})
 	require.NoError(t, w.Handle(context.Background(), ticket()))

@@ -111,7 +111,10 @@ func requireSame(t testing.TB, put, now storage.Info) {
 func requireNothing(t testing.TB, s storage.Store) {
 	t.Helper()
 	require.Empty(t, keys(t, s, ""))
-	n, err := s.SweepTemp(t.Context(), time.Now().Add(time.Hour))
+	n, err := s.CountTemp(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Zero(t, n, "an upload left something behind")
+	n, err = s.SweepTemp(t.Context(), time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Zero(t, n, "an upload left something behind")
 }

@@ -60,6 +60,8 @@ interface Farms {
   farm: Farm
   /** Renders in real time, so that a render can be watched and interrupted. */
   slowFarm: Farm
+  /** Renders so slowly that a pack of a dozen short sounds takes some ten seconds. */
+  pacedFarm: Farm
 }
 
 export const test = base.extend<object, Farms>({
@@ -77,6 +79,15 @@ export const test = base.extend<object, Farms>({
     // oxlint-disable-next-line no-empty-pattern
     async ({}, use) => {
       const farm = await startFarm({ RENDER_MAX_SPEED: '1' })
+      await use(farm)
+      await farm.stop()
+    },
+    { scope: 'worker' },
+  ],
+  pacedFarm: [
+    // oxlint-disable-next-line no-empty-pattern
+    async ({}, use) => {
+      const farm = await startFarm({ RENDER_MAX_SPEED: '0.4' })
       await use(farm)
       await farm.stop()
     },

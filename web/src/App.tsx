@@ -1,10 +1,11 @@
 import { Announcer } from './components/Announcer'
 import { Header } from './components/Header'
 import { NotFound } from './components/NotFound'
+import { PackPage } from './components/PackPage'
+import { PacksPage } from './components/PacksPage'
 import { Studio } from './components/Studio'
 
 export function App() {
-  const known = location.pathname === '/'
   return (
     <>
       <a
@@ -14,8 +15,16 @@ export function App() {
         Skip to the content
       </a>
       <Header />
-      {known ? <Studio /> : <NotFound />}
+      <Page path={location.pathname} />
       <Announcer />
     </>
   )
+}
+
+/** The view of an address. Each is a document of its own: leaving one ends what it watches. */
+function Page({ path }: { path: string }) {
+  const pack = /^\/packs\/([0-9a-f-]{36})$/.exec(path)?.[1]
+  if (pack !== undefined) return <PackPage id={pack} />
+  if (path === '/packs') return <PacksPage />
+  return path === '/' ? <Studio /> : <NotFound />
 }

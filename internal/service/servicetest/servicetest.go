@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"patchlab/db"
+	"patchlab/db/repo"
 	"patchlab/internal/model"
 	"patchlab/internal/service"
 )
@@ -136,6 +137,22 @@ type News struct {
 	mu        sync.Mutex
 	versions  map[uuid.UUID]int64
 	cancelled []uuid.UUID
+	settings  int
+}
+
+// SettingsChanged implements service.Publisher.
+func (n *News) SettingsChanged(context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.settings++
+	return nil
+}
+
+// Settings returns how often new settings were told of.
+func (n *News) Settings() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.settings
 }
 
 // TasksCancelled implements service.Publisher.
@@ -212,6 +229,10 @@ func (h *Harness) Next(t testing.TB, worker uuid.UUID) service.Claim {
 	claim, ok, err := h.Farm.Claim(context.Background(), ticket, worker)
 	require.NoError(t, err)
 	require.True(t, ok, "stale ticket")
+	if claim.Sound.ID != uuid.Nil { // all of it, for those who want to know whose it is
+		claim.Sound, err = repo.Sound(context.Background(), h.DB.Reader(), claim.Sound.ID)
+		require.NoError(t, err)
+	}
 	return claim
 }
 

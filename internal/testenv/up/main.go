@@ -95,7 +95,7 @@ func up(ctx context.Context, o options, out, logs io.Writer) (err error) {
 			if part.name == "api" && i == 0 {
 				addr = o.addr
 			}
-			url, pid, err := f.start(ctx, part.name, addr, env)
+			url, pid, err := f.start(ctx, part.name, addr, append(env, fmt.Sprintf("WORKER_NAME=%s-%d", part.name, i+1)))
 			if err != nil {
 				return err
 			}

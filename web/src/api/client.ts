@@ -1,5 +1,5 @@
 import { ApiError, isAbort, toApiError } from './problem'
-import type { GenerateRequest, Interpretation, Job, Recipe, Sound, SoundList, VariationsRequest, Waveform } from './types'
+import type { GenerateRequest, Interpretation, Job, Pack, PackList, PackPlan, PackRequest, Recipe, Sound, SoundList, VariationsRequest, Waveform } from './types'
 
 export interface ClientOptions {
   fetch?: typeof fetch
@@ -78,6 +78,44 @@ export class Client {
     const query = new URLSearchParams({ limit: String(limit) })
     if (cursor !== null) query.set('cursor', cursor)
     return this.#json(`/v1/sounds?${query}`, { signal, retry: true })
+  }
+
+  /** Splits a theme into the sounds of a pack. Nothing is rendered yet. */
+  planPack(theme: string, count: number, signal?: AbortSignal): Promise<PackPlan> {
+    return this.#json('/v1/packs/plan', { method: 'POST', body: { theme, count }, signal, retry: true })
+  }
+
+  /** Asks for a pack; the key is as that of generate. */
+  async createPack(request: PackRequest, idempotencyKey: string, signal?: AbortSignal): Promise<Pack> {
+    const answer = await this.#json<{ pack: Pack }>('/v1/packs', {
+      method: 'POST',
+      body: request,
+      headers: { 'Idempotency-Key': idempotencyKey },
+      signal,
+      retry: true,
+    })
+    return answer.pack
+  }
+
+  packs(cursor: string | null, limit: number, signal?: AbortSignal): Promise<PackList> {
+    const query = new URLSearchParams({ limit: String(limit) })
+    if (cursor !== null) query.set('cursor', cursor)
+    return this.#json(`/v1/packs?${query}`, { signal, retry: true })
+  }
+
+  /** A pack with its sounds. */
+  pack(id: string, signal?: AbortSignal): Promise<Pack> {
+    return this.#json(`/v1/packs/${encodeURIComponent(id)}`, { signal, retry: true })
+  }
+
+  /** Renders again what of a pack failed or was cancelled. */
+  async rebuildPack(id: string, signal?: AbortSignal): Promise<Pack> {
+    const answer = await this.#json<{ pack: Pack }>(`/v1/packs/${encodeURIComponent(id)}/rebuild`, { method: 'POST', signal })
+    return answer.pack
+  }
+
+  async deletePack(id: string, signal?: AbortSignal): Promise<void> {
+    await this.#json(`/v1/packs/${encodeURIComponent(id)}`, { method: 'DELETE', signal })
   }
 
   waveform(sound: Pick<Sound, 'waveform_url'>, signal?: AbortSignal): Promise<Waveform> {

@@ -44,6 +44,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Cancel every job of yours that has not ended
+         * @description Each as `DELETE /v1/jobs/{id}` does. Nothing that is ready is lost.
+         */
+        delete: operations["cancelAllJobs"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{id}": {
         parameters: {
             query?: never;
@@ -159,6 +179,33 @@ export interface paths {
         get: operations["getSound"];
         put?: never;
         post?: never;
+        /**
+         * Delete a sound
+         * @description It is hidden at once, everywhere; one that waits or runs is cancelled first. For a
+         *     while (`DELETE_GRACE`, a day unless the server says otherwise)
+         *     `POST /v1/sounds/{id}/restore` brings it back. The ZIP of its pack has it until that
+         *     is built again.
+         */
+        delete: operations["deleteSound"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sounds/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bring back a sound that was deleted
+         * @description One that is there is left as it is, so asking twice is safe. After the grace it is 404.
+         */
+        post: operations["restoreSound"];
         delete?: never;
         options?: never;
         head?: never;
@@ -190,6 +237,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sounds/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel the render of one sound
+         * @description At once and for good, as `DELETE /v1/jobs/{id}` does for all of a job: the job goes
+         *     on with its other sounds, and ends with the last of them. A sound that has ended is
+         *     left as it is.
+         */
+        post: operations["cancelSound"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sounds/{id}/download": {
         parameters: {
             query?: never;
@@ -199,7 +268,7 @@ export interface paths {
         };
         /**
          * The file
-         * @description Honours Range, If-Range and If-None-Match; the ETag is strong. Where the farm serves its files from a store of its own, GET answers 302 with an address that is good for a minute and for this file alone.
+         * @description Honours Range, If-Range and If-None-Match; the ETag is strong. Where the farm serves its files from a store of its own, GET answers 302 with an address that is good for a minute and for this file alone. Audio that nobody wanted for a long time is put away: then the sound is rendered again, to the same bytes where the engine is the same, and the answer waits for it; where that takes longer than some seconds it is 503 `restoring` with `Retry-After`, and the same request does later.
          */
         get: operations["downloadSound"];
         put?: never;
@@ -217,7 +286,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The overview of a rendered sound */
+        /**
+         * The overview of a rendered sound
+         * @description Where its audio was put away the sound is rendered again first, as for a download.
+         */
         get: operations["getWaveform"];
         put?: never;
         post?: never;
@@ -278,7 +350,7 @@ export interface paths {
          * Build a pack
          * @description Of a theme and a count, or of a plan. Its sounds can be played as they come; when
          *     the last is final the ZIP is made of those that are ready. What failed is listed,
-         *     and can be built again.
+         *     and can be built again. The body has at most 2 MiB; those of other requests 64 KiB.
          */
         post: operations["createPack"];
         delete?: never;
@@ -299,8 +371,9 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Remove a pack with its sounds
-         * @description What of it is being built is stopped.
+         * Delete a pack with its sounds
+         * @description They are hidden at once, and what is being built is stopped. For a while
+         *     (`DELETE_GRACE`) `POST /v1/packs/{id}/restore` brings them back.
          */
         delete: operations["deletePack"];
         options?: never;
@@ -317,11 +390,31 @@ export interface paths {
         };
         /**
          * The ZIP
-         * @description README.txt, manifest.json and the sounds. Honours Range, If-Range and If-None-Match, so a download can be resumed; the ETag is strong. Where the farm serves its files from a store of its own, GET answers 302.
+         * @description README.txt, manifest.json and the sounds. Honours Range, If-Range and If-None-Match, so a download can be resumed; the ETag is strong. Where the farm serves its files from a store of its own, GET answers 302. A ZIP that was put away is built again first, as a sound is rendered again for its download: 503 `restoring` until it is there.
          */
         get: operations["downloadPack"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/packs/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bring back a pack that was deleted
+         * @description With the sounds that were deleted with it. What was being built stays cancelled: build it again. One that is there is left as it is. After the grace it is 404.
+         */
+        post: operations["restorePack"];
         delete?: never;
         options?: never;
         head?: never;
@@ -339,9 +432,277 @@ export interface paths {
         put?: never;
         /**
          * Build again what failed
-         * @description Renders the sounds that failed or were cancelled again, as a new job, and makes the ZIP anew. The old one stays until the new one is there. 409 while the pack is being built, and where it lacks nothing.
+         * @description Renders the sounds that failed, were cancelled or whose audio was put away again, as a new job, and makes the ZIP anew. The old one stays until the new one is there. 409 while the pack is being built, and where it lacks nothing.
          */
         post: operations["rebuildPack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the whole farm stands
+         * @description Queues, what runs, workers, what was done lately and what operators have set.
+         */
+        get: operations["adminOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/queues/{lane}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a queue
+         * @description Nothing more is taken from it, within a second; what runs goes on. It stays paused over restarts.
+         */
+        post: operations["pauseQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/queues/{lane}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a queue */
+        post: operations["resumeQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/concurrency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * How many tasks each worker runs at a time
+         * @description For all workers that have no number of their own. It holds within a second and over
+         *     restarts; what runs is not cut.
+         */
+        put: operations["setConcurrency"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/workers/{id}/concurrency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * How many tasks one worker runs at a time
+         * @description Kept by the name of the worker, so that it outlives its process.
+         */
+        put: operations["setWorkerConcurrency"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/workers/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drain a worker
+         * @description It takes nothing more; what runs goes on. Kept by its name, until it is woken.
+         */
+        post: operations["drainWorker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/workers/{id}/wake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Wake a drained worker */
+        post: operations["wakeWorker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everybody's jobs, the newest first */
+        get: operations["adminJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel anybody's job
+         * @description As its owner could. A job that has ended is left as it is.
+         */
+        post: operations["adminCancelJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/jobs/{id}/requeue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Render again what of a job failed or was cancelled
+         * @description As a new job with `retry_of`; the sounds keep their ids and move there. Of a pack it is
+         *     a rebuild. `conflict` while the job is under way, or where nothing is to be done.
+         */
+        post: operations["adminRequeueJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/owners/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel all that an owner has under way */
+        post: operations["adminCancelOwner"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/dead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tasks that failed for good, the newest first
+         * @description Those for which nothing was done since: a requeue takes them off the list.
+         */
+        get: operations["deadTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/dead/requeue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Requeue dead tasks in bulk
+         * @description Those that are named, or up to 500 with a code of an error. Those of one job become one
+         *     new job.
+         */
+        post: operations["requeueDead"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What operators did, the newest first */
+        get: operations["auditEvents"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -458,6 +819,176 @@ export interface components {
             locked?: string[];
             seed?: components["schemas"]["Seed"];
         };
+        Concurrency: {
+            /** @description Tasks at a time; null for what is configured (of one worker: what is set for all). */
+            concurrency: number | null;
+        };
+        Overview: {
+            /** Format: date-time */
+            at: string;
+            queues: components["schemas"]["QueueState"][];
+            /** @description What workers have in hand, the oldest first. */
+            running: components["schemas"]["RunningTask"][];
+            workers: components["schemas"]["WorkerState"][];
+            /** @description What was done in the last minute, and in the last quarter of an hour. */
+            throughput: components["schemas"]["Throughput"][];
+            /** @description What operators have set. */
+            settings: components["schemas"]["Setting"][];
+        };
+        QueueState: {
+            /** @enum {string} */
+            lane: "interactive" | "bulk";
+            paused: boolean;
+            /** @description Tasks of it that all workers may run at a time. The queues share them. */
+            slots: number;
+            /** @description Tasks without a ticket yet. */
+            waiting: number;
+            /** @description Tasks with a ticket. */
+            released: number;
+            running: number;
+            /** @description How long the oldest task that is due has waited. */
+            oldest_wait_seconds: number;
+        };
+        RunningTask: {
+            /** Format: uuid */
+            task_id: string;
+            /** Format: uuid */
+            job_id: string;
+            /** Format: uuid */
+            sound_id: string | null;
+            owner: string;
+            /** @enum {string} */
+            kind: "render" | "assemble" | "restore";
+            /** @enum {string} */
+            lane: "interactive" | "bulk";
+            worker: string;
+            attempt: number;
+            /** @description A worker crashed with it before, so nothing runs beside it. */
+            alone: boolean;
+            /** @description Null where it is not known. */
+            progress: number | null;
+            age_seconds: number;
+        };
+        WorkerState: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            host: string;
+            version: string;
+            /** @description Tasks that it may run at a time; 0 where it is drained. */
+            slots: number;
+            /** @description What is set for it alone. */
+            concurrency: number | null;
+            drained: boolean;
+            running: number;
+            /** @description CPUs that its process used between its last two beats. */
+            cpu: number;
+            /** @description CPUs that it may use. */
+            cpus: number;
+            memory_bytes: number;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            last_beat_at: string;
+            /** @description Above 10 it will be given up. */
+            beat_age_seconds: number;
+        };
+        Throughput: {
+            seconds: number;
+            sounds: number;
+            audio_seconds: number;
+            /** @description Tasks that failed for good, by the code of their error. */
+            failed: {
+                [key: string]: number;
+            };
+        };
+        Setting: {
+            /** @example lane:bulk */
+            key: string;
+            value: {
+                [key: string]: unknown;
+            };
+            by: string;
+            /** Format: date-time */
+            at: string;
+        };
+        AdminJob: {
+            /** @description `user:<id>` or `anon:<hex>`. */
+            owner: string;
+            job: components["schemas"]["Job"];
+        };
+        AdminJobPage: {
+            items: components["schemas"]["AdminJob"][];
+            next_cursor: string | null;
+        };
+        DeadTask: {
+            /** Format: uuid */
+            task_id: string;
+            /** Format: uuid */
+            job_id: string;
+            /** Format: uuid */
+            sound_id: string | null;
+            /** Format: uuid */
+            pack_id: string | null;
+            owner: string;
+            /** @enum {string} */
+            kind: "render" | "assemble" | "restore";
+            prompt: string;
+            failures: number;
+            attempts: number;
+            /** @description Workers that crashed with it. */
+            crashes: number;
+            error: {
+                code: string;
+                message: string;
+            } | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string;
+        };
+        DeadPage: {
+            items: components["schemas"]["DeadTask"][];
+            next_cursor: string | null;
+        };
+        RequeueRequest: {
+            task_ids?: string[];
+            /** @description The code of an error, in place of task_ids. */
+            code?: string;
+        };
+        RequeueAnswer: {
+            requeued: number;
+            items: {
+                /** Format: uuid */
+                task_id: string;
+                /**
+                 * Format: uuid
+                 * @description The new job.
+                 */
+                job_id: string | null;
+                error: {
+                    code: string;
+                    message: string;
+                } | null;
+            }[];
+        };
+        AuditEvent: {
+            /** Format: uuid */
+            id: string;
+            actor: string;
+            /** @example lane.pause */
+            action: string;
+            subject: string;
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            at: string;
+        };
+        AuditPage: {
+            items: components["schemas"]["AuditEvent"][];
+            next_cursor: string | null;
+        };
         GenerateAccepted: {
             job: components["schemas"]["Job"];
         };
@@ -468,8 +999,11 @@ export interface components {
         Job: {
             /** Format: uuid */
             id: string;
-            /** @enum {string} */
-            kind: "generate" | "variation" | "pack";
+            /**
+             * @description restore: renders a sound again whose audio was put away, and lists none.
+             * @enum {string}
+             */
+            kind: "generate" | "variation" | "pack" | "restore";
             state: components["schemas"]["State"];
             /** @description Raised by every change; the id of events. */
             version: number;
@@ -526,11 +1060,15 @@ export interface components {
             parent_id: string | null;
             /** Format: uuid */
             pack_id: string | null;
+            /** @description Null until rendered, and while the audio is put away. */
             size_bytes: number | null;
             error: components["schemas"]["NullableFailure"];
             /** Format: date-time */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was rendered last.
+             */
             finished_at: string | null;
             /** Format: date-time */
             expires_at: string | null;
@@ -633,7 +1171,7 @@ export interface components {
                 prompt: string;
             }[];
         };
-        /** @description Either theme and count, or sounds. */
+        /** @description Either theme and count, or sounds. A theme beside sounds is kept as a note of what they came from. */
         PackRequest: {
             /** @description Of the ZIP and the folder in it; absent: made from the theme. */
             name?: string;
@@ -678,7 +1216,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
-            /** @description Empty where it was built of a plan. */
+            /** @description Empty where it was built of a plan without one. */
             theme: string;
             /** @enum {string} */
             format: "wav";
@@ -705,6 +1243,10 @@ export interface components {
             name: string;
             prompt: string;
             state: components["schemas"]["State"];
+            /** @description Of its first layer: synth, drum and the like. */
+            source: string;
+            /** @description A small overview: lowest and highest of at most 24 stretches in turn, ±127 is full scale; empty until rendered. */
+            peaks: number[];
             /** @description Seconds. */
             duration: number | null;
             size_bytes: number | null;
@@ -884,6 +1426,9 @@ export interface components {
         };
     };
     parameters: {
+        /** @description `next_cursor` of the page before. */
+        Cursor: string;
+        Limit: number;
         ID: string;
         /** @description `patchlab`; needed on mutating requests that carry a cookie. */
         RequestedWith: string;
@@ -967,6 +1512,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Interpretation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    cancelAllJobs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many jobs were cancelled. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        cancelled: number;
+                    };
                 };
             };
             default: components["responses"]["Problem"];
@@ -1120,6 +1691,56 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    deleteSound: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    restoreSound: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sound. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sound"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     varySound: {
         parameters: {
             query?: never;
@@ -1158,6 +1779,32 @@ export interface operations {
                 headers: {
                     Location: components["headers"]["Location"];
                     "Preference-Applied": components["headers"]["PreferenceApplied"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerateAccepted"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    cancelSound: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job of the sound as it is now. */
+            200: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -1471,6 +2118,32 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    restorePack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pack, without its sounds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pack"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     rebuildPack: {
         parameters: {
             query?: never;
@@ -1493,6 +2166,387 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PackAccepted"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    adminOverview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of the farm. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    pauseQueue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                /** @description The queue. */
+                lane: "interactive" | "bulk";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of the farm. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    resumeQueue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                /** @description The queue. */
+                lane: "interactive" | "bulk";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of the farm. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setConcurrency: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Concurrency"];
+            };
+        };
+        responses: {
+            /** @description The state of the farm. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setWorkerConcurrency: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Concurrency"];
+            };
+        };
+        responses: {
+            /** @description The state of the farm. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    drainWorker: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of the farm. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    wakeWorker: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state of the farm. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    adminJobs: {
+        parameters: {
+            query?: {
+                /** @description Jobs in this state alone. */
+                state?: components["schemas"]["State"];
+                /** @description Jobs of this kind alone. */
+                kind?: "generate" | "variation" | "pack" | "restore";
+                /** @description Jobs of this owner alone. */
+                owner?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminJobPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    adminCancelJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminJob"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    adminRequeueJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path: {
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new job. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminJob"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    adminCancelOwner: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description As jobs and tasks have it: `user:<id>` or `anon:<hex>`. */
+                    owner: string;
+                };
+            };
+        };
+        responses: {
+            /** @description How many jobs were cancelled. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        cancelled: number;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deadTasks: {
+        parameters: {
+            query?: {
+                /** @description Those with this code of an error alone. */
+                code?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    requeueDead: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `patchlab`; needed on mutating requests that carry a cookie. */
+                "X-Requested-With"?: components["parameters"]["RequestedWith"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequeueRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of each. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequeueAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    auditEvents: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: components["parameters"]["Cursor"];
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
                 };
             };
             default: components["responses"]["Problem"];

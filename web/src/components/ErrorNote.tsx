@@ -18,12 +18,14 @@ interface ErrorNoteProps {
   /** Does again what failed. */
   onRetry?: (() => void) | undefined
   retryText?: string
+  /** Whether a control shows what is wrong with a field; the others are named here. */
+  shows?: (field: string) => boolean
   /** Says what is kept, or what else can be done. */
   children?: string
 }
 
 /** What happened, and what to do. */
-export function ErrorNote({ error, onRetry, retryText = 'Try again', children }: ErrorNoteProps) {
+export function ErrorNote({ error, onRetry, retryText = 'Try again', shows = inStudio, children }: ErrorNoteProps) {
   const left = useCountdown(error.retryAt)
   const Icon = error.kind === 'offline' ? CloudOff : error.kind === 'limited' ? Hourglass : TriangleAlert
   const blocked = left > 0
@@ -33,7 +35,7 @@ export function ErrorNote({ error, onRetry, retryText = 'Try again', children }:
       <p className="min-w-0 grow">
         <span className="font-medium">{TITLE[error.kind]}</span>{' '}
         <span className="text-ink-2">
-          {error.kind === 'offline' ? 'Check the connection.' : error.kind === 'fields' ? fieldList(error) : error.message}
+          {error.kind === 'offline' ? 'Check the connection.' : error.kind === 'fields' ? fieldList(error, shows) : error.message}
           {blocked && (
             <>
               {' '}
@@ -58,8 +60,12 @@ export function ErrorNote({ error, onRetry, retryText = 'Try again', children }:
 /** Fields that no control shows are named here; the others stand under their control. */
 const SHOWN = new Set(['prompt', 'variations', 'duration', 'seed', 'sample_rate', 'bit_depth', 'channels'])
 
-function fieldList(error: ApiError): string {
-  const others = Object.entries(error.fields).filter(([field]) => !SHOWN.has(field))
+function inStudio(field: string): boolean {
+  return SHOWN.has(field)
+}
+
+function fieldList(error: ApiError, shows: (field: string) => boolean): string {
+  const others = Object.entries(error.fields).filter(([field]) => !shows(field))
   if (others.length === 0) return 'See the marked fields.'
   return others.map(([field, message]) => `${field}: ${message}`).join('; ')
 }

@@ -11,6 +11,15 @@ const LINK = {
   polling: { text: 'Checking every 2 s', title: 'No live connection opens here: the state is read every 2 seconds' },
 } as const
 
+const VIEWS = [
+  { path: '/', name: 'Studio' },
+  { path: '/packs', name: 'Packs' },
+]
+
+function here(path: string): boolean {
+  return path === '/' ? location.pathname === '/' : location.pathname.startsWith(path)
+}
+
 export function Header() {
   const link = LINK[useStudio((state) => state.link)]
   const theme = useTheme((state) => state.theme)
@@ -30,7 +39,18 @@ export function Header() {
           </svg>
           PatchLAB
         </a>
-        <span className="hidden text-xs text-ink-3 sm:inline">a render farm for sound</span>
+        <nav aria-label="Views" className="flex items-center gap-1">
+          {VIEWS.map(({ path, name }) => (
+            <a
+              key={path}
+              href={path}
+              aria-current={here(path) ? 'page' : undefined}
+              className="button aria-[current=page]:bg-raised aria-[current=page]:text-ink"
+            >
+              {name}
+            </a>
+          ))}
+        </nav>
         <div className="ml-auto flex items-center gap-2">
           {link && (
             <span className="flex items-center gap-1.5 text-xs text-ink-2" title={link.title}>

@@ -1,0 +1,17 @@
+DROP INDEX jobs_visitor;
+DROP INDEX jobs_created;
+DROP INDEX sounds_audio;
+DROP INDEX packs_deleted;
+DROP INDEX sounds_deleted;
+ALTER TABLE packs DROP COLUMN deleted_at;
+ALTER TABLE sounds DROP COLUMN deleted_at;
+DROP INDEX tasks_dead;
+ALTER TABLE tasks DROP COLUMN crashes;
+ALTER TABLE workers DROP COLUMN cpus;
+ALTER TABLE workers DROP COLUMN memory;
+ALTER TABLE workers DROP COLUMN cpu;
+ALTER TABLE workers DROP COLUMN running;
+ALTER TABLE workers DROP COLUMN name;
+DROP TABLE audit_events;
+DROP TABLE settings;
+DELETE FROM migrations_done WHERE version = 3;
