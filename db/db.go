@@ -90,12 +90,17 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 //     order as text as they do as times.
 func sqliteOptions() url.Values {
 	return url.Values{
-		"_pragma":      {"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(1)", "synchronous(FULL)"},
+		"_pragma":      {busyPragma(), "journal_mode(WAL)", "foreign_keys(1)", "synchronous(FULL)"},
 		"_txlock":      {"immediate"},
 		"_time_format": {"sqlite"},
 		"_timezone":    {"UTC"},
 	}
 }
+
+// busyTimeout is how long SQLite waits for a lock.
+const busyTimeout = 5 * time.Second
+
+func busyPragma() string { return fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()) }
 
 func (d *DB) openSQLite(ctx context.Context, cfg Config) error {
 	if cfg.Path == "" {
@@ -119,7 +124,7 @@ func (d *DB) openSQLite(ctx context.Context, cfg Config) error {
 	d.write.SetMaxIdleConns(1)
 
 	options.Set("mode", "ro")
-	options["_pragma"] = []string{"busy_timeout(5000)", "query_only(1)"}
+	options["_pragma"] = []string{busyPragma(), "query_only(1)"}
 	options.Del("_txlock")
 	file.RawQuery = options.Encode()
 	read, err := connect(ctx, "sqlite", file.String())
@@ -132,12 +137,26 @@ func (d *DB) openSQLite(ctx context.Context, cfg Config) error {
 	return nil
 }
 
+// connect waits as long as busy_timeout does for a file that is busy: while one process
+// turns a new file to WAL, SQLite refuses the others at once, without its busy handler.
 func connect(ctx context.Context, driver, dsn string) (*sqlx.DB, error) {
-	x, err := sqlx.Open(driver, dsn)
-	if err != nil {
-		return nil, fmt.Errorf("configure: %w", err)
+	for began := time.Now(); ; {
+		x, err := sqlx.Open(driver, dsn)
+		if err != nil {
+			return nil, fmt.Errorf("configure: %w", err)
+		}
+		x, err = reached(ctx, x)
+		if !again(err) || time.Since(began) > busyTimeout {
+			return x, err
+		}
+		timer := time.NewTimer(firstWait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, errors.Join(err, ctx.Err())
+		}
 	}
-	return reached(ctx, x)
 }
 
 // reached returns x where the database answers, and closes it otherwise.

@@ -245,6 +245,24 @@ func TestMigrateFromSeveralProcesses(t *testing.T) {
 	}
 }
 
+// A new file is turned to WAL by whoever comes first.
+func TestManyOpenANewFileAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		cfg := db.Config{Path: filepath.Join(t.TempDir(), "x.db")}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				d, err := db.Open(context.Background(), cfg)
+				if assert.NoError(t, err) {
+					assert.NoError(t, d.Close())
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
 func TestMigrateMendsACrash(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
