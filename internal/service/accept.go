@@ -286,21 +286,23 @@ VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
 	return job, false, nil
 }
 
-// replay looks for the job of an idempotency key.
+// replay looks for the job of an idempotency key, and removes a key that is too old.
 func (f *Farm) replay(ctx context.Context, tx *db.Tx, owner, key string, hash []byte, now time.Time) (uuid.UUID, bool, error) {
-	if _, err := tx.Exec(ctx, `DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND created_at <= ?`,
-		owner, key, now.Add(-f.Config.IdempotencyTTL)); err != nil {
-		return uuid.Nil, false, err
-	}
 	var row struct {
-		Hash  []byte    `db:"request_hash"`
-		JobID uuid.UUID `db:"job_id"`
+		Hash      []byte    `db:"request_hash"`
+		JobID     uuid.UUID `db:"job_id"`
+		CreatedAt time.Time `db:"created_at"`
 	}
-	err := tx.Get(ctx, &row, `SELECT request_hash, job_id FROM idempotency_keys WHERE owner = ? AND key = ?`, owner, key)
+	err := tx.Get(ctx, &row, `SELECT request_hash, job_id, created_at FROM idempotency_keys WHERE owner = ? AND key = ?`, owner, key)
+	oldest := now.Add(-f.Config.IdempotencyTTL)
 	switch {
 	case errors.Is(err, db.ErrNoRows):
 		return uuid.Nil, false, nil
 	case err != nil:
+		return uuid.Nil, false, err
+	case !row.CreatedAt.After(oldest):
+		// Only if it is that old still: another may have taken it meanwhile.
+		_, err := tx.Exec(ctx, `DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND created_at <= ?`, owner, key, oldest)
 		return uuid.Nil, false, err
 	case !bytes.Equal(row.Hash, hash):
 		return uuid.Nil, false, model.Errorf(model.CodeKeyReused,
@@ -315,16 +317,12 @@ func (f *Farm) replay(ctx context.Context, tx *db.Tx, owner, key string, hash []
 // all owners rise at the same pace, whatever each has queued. The row that it
 // locks also keeps two requests of one owner from passing the quota together.
 func (f *Farm) reserve(ctx context.Context, tx *db.Tx, owner string, lane model.Lane, cost int64) (int64, error) {
-	var clock int64
-	if err := tx.Get(ctx, &clock, `SELECT clock FROM lanes WHERE lane = ?`, lane); err != nil {
-		return 0, err
-	}
 	var tag int64
 	err := tx.Get(ctx, &tag, `
-INSERT INTO fair_shares (owner, lane, tag) VALUES (?, ?, ?)
+INSERT INTO fair_shares (owner, lane, tag) SELECT ?, lane, clock + ? FROM lanes WHERE lane = ?
 ON CONFLICT (owner, lane) DO UPDATE
-SET tag = (CASE WHEN fair_shares.tag > ? THEN fair_shares.tag ELSE ? END) + ?
-RETURNING tag`, owner, lane, clock+cost, clock, clock, cost)
+SET tag = CASE WHEN fair_shares.tag + ? > excluded.tag THEN fair_shares.tag + ? ELSE excluded.tag END
+RETURNING tag`, owner, cost, lane, cost, cost)
 	return tag - cost, err
 }
 
