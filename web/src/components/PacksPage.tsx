@@ -1,5 +1,6 @@
 import { LayoutGrid, LoaderCircle, Plus, X } from 'lucide-react'
 import { memo, useCallback, useEffect, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import type { ApiError } from '../api/problem'
 import type { Pack, PackRequest } from '../api/types'
 import { isFinal } from '../api/types'
@@ -56,6 +57,11 @@ function Planner() {
   /** The person's last action: its key goes with every repeat, so that a lost answer never builds twice. */
   const action = useRef<{ key: string; body: string } | null>(null)
 
+  // Where a field is wrong, that is where to go on.
+  useEffect(() => {
+    if (Object.keys(fields).length > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()
+  }, [fields])
+
   /** The theme and the number, or what is wrong with them. */
   function ask(): { theme: string; count: number } | null {
     const wrong: Record<string, string> = {}
@@ -72,8 +78,6 @@ function Planner() {
   function fail(wrong: Readonly<Record<string, string>>, failure: ApiError | null = null) {
     setFields(wrong)
     setError(failure)
-    // Where a field is wrong, that is where to go on.
-    requestAnimationFrame(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus())
   }
 
   function refused(cause: unknown) {
@@ -137,8 +141,8 @@ function Planner() {
 
   function add() {
     const key = randomId()
-    setPlan((known) => known && { ...known, sounds: [...known.sounds, { key, name: '', prompt: '' }] })
-    requestAnimationFrame(() => document.getElementById(`prompt-${key}`)?.focus())
+    flushSync(() => setPlan((known) => known && { ...known, sounds: [...known.sounds, { key, name: '', prompt: '' }] }))
+    document.getElementById(`prompt-${key}`)?.focus()
   }
 
   return (
