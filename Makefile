@@ -25,7 +25,7 @@ MAKEFLAGS += --no-builtin-rules
 
 BENCH ?= .
 FUZZTIME ?= 20s
-SEED ?= 1
+SEED ?=
 SCALE ?= 1
 QUIET ?= 0s
 TRIES ?= 1
@@ -130,7 +130,7 @@ bench: ## run the benchmarks
 .PHONY: load
 load: deps build ## measure the farm as separate processes on private PostgreSQL and Redis, against its limits (minutes)
 	$(BUILD) go build -o bin/dev/load ./internal/load
-	exec bin/dev/load -bin=bin -only='$(ONLY)' -seed=$(SEED) -scale=$(SCALE) -wait=$(QUIET) -tries=$(TRIES) -o='$(OUT)'
+	exec bin/dev/load -bin=bin -only='$(ONLY)' -seed=$(or $(SEED),1) -scale=$(SCALE) -wait=$(QUIET) -tries=$(TRIES) -o='$(OUT)'
 
 .PHONY: chaos
 chaos: deps ## the farm in a storm: everything is killed, cut, stalled and filled under load (minutes)
